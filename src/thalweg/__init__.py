@@ -1,0 +1,1 @@
+"""Thalweg: trajectory analysis of gradient descent on deep linear networks."""

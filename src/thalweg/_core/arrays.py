@@ -1,0 +1,72 @@
+"""Array types and the float64 policy.
+
+Importing this module switches JAX to float64. Every module of ours that uses
+JAX imports its array types from here, so no computation starts in float32.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from thalweg._core.errors import DataError
+
+jax.config.update("jax_enable_x64", True)
+
+Matrix = Float[Array, "out in"]
+Weights = tuple[Float[Array, "_ _"], ...]
+Scalar = Float[Array, ""]
+
+__all__ = [
+    "Array",
+    "Float",
+    "Int",
+    "Matrix",
+    "PRNGKeyArray",
+    "Scalar",
+    "Weights",
+    "as_key",
+    "real",
+]
+
+
+def real(name: str, value: Any) -> Array:
+    """Return `value` as a finite float64 array.
+
+    Args:
+        name: The argument's name, for the message.
+        value: Anything array-like with real entries.
+
+    Returns:
+        The array, of the shape that came.
+
+    Raises:
+        DataError: If it holds text, complex numbers, NaN or infinities.
+    """
+    if isinstance(value, jax.core.Tracer):
+        return jnp.asarray(value, dtype=jnp.float64)
+    try:
+        array = jnp.asarray(value)
+        if jnp.iscomplexobj(array):
+            raise TypeError
+        array = array.astype(jnp.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{name} holds something that is not a real number; "
+            "pass an array of numbers."
+        ) from None
+    count = int(jnp.sum(~jnp.isfinite(array)))
+    if count:
+        raise DataError(
+            f"{name} holds {count} entries that are NaN or infinite; "
+            "every entry must be a finite number."
+        )
+    return array
+
+
+def as_key(key: Any) -> PRNGKeyArray:
+    """Return a JAX random key; an integer is taken as its seed."""
+    if isinstance(key, int):
+        return jax.random.key(key)
+    return key

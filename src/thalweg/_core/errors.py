@@ -1,0 +1,90 @@
+"""Every exception Thalweg raises, in one family.
+
+An exception means that the caller made a mistake, before anything ran. A run
+that ends badly is an `Outcome`; a hypothesis that fails is a `Verdict`.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ThalwegError(Exception):
+    """Base of every exception of the package; its text is one clear sentence."""
+
+    def __str__(self) -> str:
+        """Return the message without the quotes that `KeyError` would add."""
+        return str(self.args[0]) if self.args else ""
+
+
+class ShapeError(ThalwegError, ValueError):
+    """Arrays that do not fit together."""
+
+
+class DomainError(ThalwegError, ValueError):
+    """A number, word or combination outside what is meaningful."""
+
+
+class UnknownName(ThalwegError, KeyError):
+    """A name that stands on no shelf."""
+
+
+class DataError(ThalwegError, ValueError):
+    """A data file or array that cannot be used as it is."""
+
+
+class StoreError(ThalwegError, OSError):
+    """A saved result that is missing, half written or altered."""
+
+
+class ConfigError(ThalwegError, ValueError):
+    """Faults of a settings file, all of them at once."""
+
+
+class RunFailed(ThalwegError, RuntimeError):
+    """A single run that did not end well, raised only where `throw=True`."""
+
+
+def unknown(name: str, known: Iterable[str], what: str) -> UnknownName:
+    """Return the error for `name`, with the nearest of the `known` names.
+
+    Args:
+        name: What came.
+        known: Every name that would have been accepted.
+        what: Where it was looked for, as in "the shelf measures".
+
+    Returns:
+        The exception, to be raised by the caller.
+
+    Example:
+        >>> str(unknown("los", ["loss", "imbalance"], "the shelf measures"))
+        "no entry 'los' on the shelf measures. Did you mean 'loss'?"
+    """
+    known = sorted(known)
+    spelled = {entry.lower(): entry for entry in known}
+    near = get_close_matches(name.lower(), list(spelled), n=1, cutoff=0.5)
+    hint = (
+        f"Did you mean '{spelled[near[0]]}'?"
+        if near
+        else f"It holds: {', '.join(known)}."
+    )
+    return UnknownName(f"no entry '{name}' on {what}. {hint}")
+
+
+def positive(name: str, value: float, remedy: str = "") -> float:
+    """Return `value`, or raise if it is not a finite number above zero.
+
+    Args:
+        name: The argument's name, for the message.
+        value: A number; must be `> 0` and finite.
+        remedy: What to do instead, appended to the message.
+
+    Returns:
+        The value, unchanged.
+
+    Raises:
+        DomainError: If it is zero, negative, infinite or NaN.
+    """
+    if not 0 < value < float("inf"):
+        tail = f" {remedy}" if remedy else ""
+        raise DomainError(f"{name} is {value}; it must be positive and finite.{tail}")
+    return value

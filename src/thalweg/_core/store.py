@@ -1,0 +1,158 @@
+"""Results on disk: a folder with a readable card, its arrays and their hash.
+
+A folder is written beside its final place and renamed into it, so it is either
+whole or absent; the card carries the hash of the arrays, so a change of one bit
+is noticed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thalweg._core.errors import StoreError
+
+CARD = "card.json"
+ARRAYS = "arrays.npz"
+FORMAT = 1
+
+
+def content_hash(arrays: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256 of names, types, shapes and bytes of `arrays`.
+
+    It depends on no container: saving the same arrays twice gives the same hash.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save(
+    folder: str | os.PathLike[str],
+    kind: str,
+    card: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+) -> Path:
+    """Write a result as a whole.
+
+    Args:
+        folder: Where to; replaced if it holds an earlier result of ours.
+        kind: What it is, as `path`; checked on loading.
+        card: Plain values that `json` can write.
+        arrays: Named arrays.
+
+    Returns:
+        The folder.
+
+    Raises:
+        StoreError: If the place holds something that is not a result, or cannot
+            be written.
+    """
+    final = Path(folder)
+    if final.exists() and not (final / CARD).is_file():
+        if not final.is_dir() or any(final.iterdir()):
+            raise StoreError(
+                f"{final} exists and is not a saved result; choose another folder."
+            )
+    full = {
+        "format": FORMAT,
+        "kind": kind,
+        "sha256": content_hash(arrays),
+        **card,
+    }
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        try:
+            with open(beside / ARRAYS, "wb") as file:
+                np.savez(file, **arrays)
+                _flush(file)
+            with open(beside / CARD, "w", encoding="utf-8") as file:
+                json.dump(full, file, indent=2, allow_nan=False)
+                file.write("\n")
+                _flush(file)
+            beside.chmod(0o755)
+            if final.exists():
+                retired = beside.with_name(beside.name + "-old")
+                final.rename(retired)
+                beside.rename(final)
+                shutil.rmtree(retired)
+            else:
+                beside.rename(final)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"{final} could not be written: {error.strerror or error}."
+        ) from error
+    return final
+
+
+def load(
+    folder: str | os.PathLike[str], kind: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a result and check that it is whole and unchanged.
+
+    Args:
+        folder: Where `save` wrote it.
+        kind: What it must be.
+
+    Returns:
+        The card and the arrays.
+
+    Raises:
+        StoreError: If it is missing, half written, altered, of another kind or
+            of a later format.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise StoreError(f"{place} is not a folder; pass one that `save` wrote.")
+    try:
+        card = json.loads((place / CARD).read_text(encoding="utf-8"))
+        with np.load(place / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        known = {name: card[name] for name in ("format", "kind", "sha256")}
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name
+        raise StoreError(
+            f"{place} holds no {missing}: it is not a saved result, or was half "
+            "written; run again."
+        ) from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise StoreError(
+            f"{place} cannot be read back: {error}; it is damaged or half written, "
+            "run again."
+        ) from error
+    if known["format"] != FORMAT:
+        raise StoreError(
+            f"{place} has format {known['format']}; this version reads {FORMAT}."
+        )
+    if known["kind"] != kind:
+        raise StoreError(f"{place} holds a {known['kind']}, not a {kind}.")
+    if known["sha256"] != content_hash(arrays):
+        raise StoreError(
+            f"{place}/{ARRAYS} does not match the hash on its card; "
+            "it was altered after it was saved."
+        )
+    return card, arrays
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Chains, spectra and three arithmetics; knows nothing of learning."""
