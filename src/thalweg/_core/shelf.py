@@ -6,6 +6,7 @@ class as its base.
 """
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import re
@@ -107,7 +108,7 @@ class Shelf:
             DomainError: If a field that has no default is missing.
         """
         entry = self.entry(name)
-        known = getattr(entry, "__dataclass_fields__", {})
+        known = [field.name for field in dataclasses.fields(entry) if field.init]
         for field in fields:
             if field not in known:
                 raise unknown(field, known, f"'{name}', which has other fields")

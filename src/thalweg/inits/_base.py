@@ -1,0 +1,72 @@
+"""The contract of a start: a card, fields, and the verb `draw`."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+
+from thalweg._core.arrays import Array, Float, PRNGKeyArray, Weights
+from thalweg._core.errors import DomainError
+from thalweg._core.source import Source
+from thalweg.problem.nets import LinearNet
+
+
+@dataclass(frozen=True, eq=False)
+class AbstractInit:
+    """A way to start.
+
+    A leaf is a frozen dataclass; its fields are its parameters.
+    """
+
+    balanced: ClassVar[bool] = False
+    source: ClassVar[Source]
+
+    @abstractmethod
+    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+        """Return weights for `net`; the same key gives the same weights.
+
+        Args:
+            key: A JAX random key.
+            net: The network.
+
+        Returns:
+            One matrix a layer, of the net's shapes, float64.
+        """
+
+
+def check_std(std: float) -> None:
+    """Raise unless a standard deviation is a finite number of at least zero.
+
+    Args:
+        std: The standard deviation.
+
+    Raises:
+        DomainError: If it is negative, infinite or NaN.
+    """
+    if isinstance(std, int | float) and not 0 <= std < float("inf"):
+        raise DomainError(f"std is {std}; it must be a finite number >= 0.")
+
+
+def gaussian_layers(
+    key: PRNGKeyArray, net: LinearNet, stds: list[float]
+) -> Weights:
+    """Return independent Gaussian layers, layer `j` with standard deviation
+    `stds[j - 1]`.
+    """
+    keys = jax.random.split(key, net.depth)
+    return tuple(
+        std * jax.random.normal(k, shape, dtype=float)
+        for k, shape, std in zip(keys, net.shapes, stds, strict=True)
+    )
+
+
+def random_rotations(
+    key: PRNGKeyArray, net: LinearNet
+) -> list[Float[Array, "_ _"]]:
+    """Return one uniformly random orthogonal matrix per hidden space."""
+    keys = jax.random.split(key, net.depth)
+    return [
+        jax.random.orthogonal(k, width, dtype=float)
+        for k, width in zip(keys, net.widths[1:-1], strict=False)
+    ]

@@ -1,0 +1,70 @@
+"""A start read from a file, or given as arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+import zipfile
+
+import numpy as np
+
+from thalweg._core.arrays import PRNGKeyArray, Weights, real
+from thalweg._core.errors import DataError, ShapeError
+from thalweg._core.papers import ARORA2019
+from thalweg._core.source import Source
+from thalweg.inits._base import AbstractInit
+from thalweg.linalg.chain import check_chain
+from thalweg.problem.nets import LinearNet
+
+
+@dataclass(frozen=True, eq=False)
+class Explicit(AbstractInit):
+    """Weights as they are given; the key is not used.
+
+    Attributes:
+        weights: A sequence of matrices, first-applied first, or the path of an NPZ
+            file that holds them as `W1`, `W2`, ... (or in its order, if otherwise
+            named).
+    """
+
+    weights: Any
+
+    source: ClassVar[Source] = ARORA2019.at("any start")
+
+    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+        """Return the given weights.
+
+        Args:
+            key: Not used.
+            net: The network they must fit.
+
+        Returns:
+            The chain.
+
+        Raises:
+            ShapeError: If they do not fit the net.
+        """
+        given = self.weights
+        if isinstance(given, str | Path):
+            given = _read(Path(given))
+        chain = tuple(real(f"layer {j}", weight) for j, weight in enumerate(given, 1))
+        check_chain([weight.shape for weight in chain])
+        shapes = tuple(weight.shape for weight in chain)
+        if shapes != net.shapes:
+            raise ShapeError(
+                f"the given weights have shapes {list(shapes)}; widths {net.widths} "
+                f"need {list(net.shapes)}."
+            )
+        return chain
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            numbered = [f"W{j}" for j in range(1, len(file.files) + 1)]
+            names = numbered if set(numbered) == set(file.files) else file.files
+            return [file[name] for name in names]
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} cannot be read as weights: {error}; pass an NPZ file with one "
+            "matrix a layer, named W1, W2, ..."
+        ) from error

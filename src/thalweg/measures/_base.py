@@ -1,0 +1,46 @@
+"""The contract of a measure: a card, fields, and the verb `read`."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from thalweg._core.arrays import Array
+from thalweg._core.source import Source
+
+
+@dataclass(frozen=True)
+class AbstractMeasure:
+    """A number, or an array of numbers, read off one state.
+
+    A leaf is a frozen dataclass; its fields are its parameters, and must be
+    hashable. `read` must work under `jax.jit` and `jax.vmap`.
+
+    Attributes:
+        symbol: TeX of what is read.
+        axes: Names of the result's axes; empty for a scalar.
+        log_scale: Whether it is best drawn on a logarithmic scale.
+        conserved: Whether gradient flow keeps it constant.
+        invariant_under: What may be done to the weights without changing it:
+            `"rotations of hidden spaces"`, `"rotations of both ends"` (with the
+            data turned along).
+        source: Where it is defined.
+    """
+
+    symbol: ClassVar[str]
+    axes: ClassVar[tuple[str, ...]] = ()
+    log_scale: ClassVar[bool] = False
+    conserved: ClassVar[bool] = False
+    invariant_under: ClassVar[tuple[str, ...]] = ()
+    source: ClassVar[Source]
+
+    @abstractmethod
+    def read(self, problem: Any, weights: Any) -> Array:
+        """Return the measure of one state.
+
+        Args:
+            problem: A `Problem` or a `Playground`.
+            weights: Its weights; `problem.chain(weights)` gives them as matrices.
+
+        Returns:
+            A float64 array whose axes are those of the card.
+        """

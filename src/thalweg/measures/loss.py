@@ -1,0 +1,26 @@
+"""The loss itself."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from thalweg._core.arrays import Scalar
+from thalweg._core.papers import ARORA2019
+from thalweg._core.source import Source
+from thalweg.measures._base import AbstractMeasure
+
+
+@dataclass(frozen=True)
+class Loss(AbstractMeasure):
+    """Half the mean squared error, the part no linear map can remove included."""
+
+    symbol: ClassVar[str] = r"L"
+    log_scale: ClassVar[bool] = True
+    invariant_under: ClassVar[tuple[str, ...]] = (
+        "rotations of hidden spaces",
+        "rotations of both ends",
+    )
+    source: ClassVar[Source] = ARORA2019.at("Section 2")
+
+    def read(self, problem: Any, weights: Any) -> Scalar:
+        """Return the loss."""
+        return problem.loss(weights)

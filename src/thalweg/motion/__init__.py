@@ -1,0 +1,1 @@
+"""How weights move, and what is recorded on the way."""

@@ -1,0 +1,439 @@
+"""Gradient descent: compiled, batched, recorded, stopped, resumed.
+
+The loop knows a problem by two functions, `evaluate` (excess loss, and what the
+gradient goes on from) and `pull` (the gradient); neither is differentiated
+automatically. `_lanes` runs a block of starts side by side until a budget is spent;
+this module lays out the blocks, spends the budget in slices short enough for a
+progress bar and Ctrl-C, and gathers what was recorded.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg._core.arrays import Array, real
+from thalweg._core.errors import DomainError, ShapeError, positive
+from thalweg._core.outcome import CODES, Outcome, Status
+from thalweg.motion import _lanes
+from thalweg.motion.path import Path, bundle
+from thalweg.motion.starts import lane, lifted, stacked
+from thalweg.motion.record import Measures, choose_measures, kept_iterations
+
+SLICE_SECONDS = 0.25
+"""How long a compiled call should take before control returns to Python."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress callback is told after every slice.
+
+    Attributes:
+        done: Iterations taken by the slowest run still going.
+        total: Iterations asked for.
+        running: Runs that have not ended.
+        excess_loss: Smallest excess loss so far among the runs.
+        snapshot: Returns the path so far, as if interrupted now.
+    """
+
+    done: int
+    total: int
+    running: int
+    excess_loss: float
+    snapshot: Callable[[], Path]
+
+
+def descend(
+    problem: Any,
+    weights: Any,
+    *,
+    step_size: Any,
+    iterations: int,
+    accuracy: float | None = None,
+    momentum: float = 0.0,
+    gradient_tolerance: float = 0.0,
+    measures: Sequence[Any] = ("loss",),
+    every: int | None = None,
+    records: int = 200,
+    at: Sequence[int] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    throw: bool = False,
+) -> Path:
+    r"""Run full-batch gradient descent and record measures on the way.
+
+    $W \leftarrow W - \eta \nabla L(W)$, or with momentum $\mu$
+    $V \leftarrow \mu V - \eta \nabla L(W)$, $W \leftarrow W + V$.
+
+    A run ends when the excess loss is at most `accuracy` (converged), when a step
+    changes no bit of the weights or the gradient norm is at most
+    `gradient_tolerance` (stalled; looked for at records and every 4096
+    iterations), when the excess loss exceeds 1e16 times its scale or leaves
+    float64 (diverged; the path then ends at the last iterate before that), or
+    when the iterations are spent. Ctrl-C ends it too and keeps what was recorded;
+    `resume` goes on from there, bit for bit.
+
+    Args:
+        problem: A `Problem` or a `Playground`.
+        weights: One start, or several stacked along a leading axis.
+        step_size: A number `> 0`, or one per run.
+        iterations: Most steps to take, at least 0.
+        accuracy: Excess loss at which to stop, `>= 0`; `None` never stops for it.
+        momentum: Heavy-ball coefficient, from 0 to below 1.
+        gradient_tolerance: Gradient norm that counts as rest, `>= 0`.
+        measures: Names or measure objects to record; `loss` and `excess_loss`
+            always are.
+        every: Record every so many iterations.
+        records: Otherwise record about so many, logarithmically spaced.
+        at: Otherwise record exactly at these iterations.
+        on_progress: Called about four times a second with a `Progress`.
+        throw: Raise if a single run diverges or is interrupted.
+
+    Returns:
+        The path. With several starts or step sizes every column gets a leading
+        axis of runs; a run that has ended holds its last state from there on.
+
+    Raises:
+        ShapeError: If the weights do not fit the problem, or batches differ.
+        DomainError: If a number is out of its domain.
+        RunFailed: With `throw`, if a single run did not end well.
+
+    Example:
+        >>> from thalweg.problem.scalar import Playground
+        >>> path = descend(Playground(2), [0.5, 0.5], step_size=1 / 6,
+        ...                iterations=1000, accuracy=1e-6)
+        >>> path.outcome.iteration, str(path.outcome.status)
+        (21, 'converged')
+
+    Source:
+        EPFL CS-439, Lecture 6; Arora, Cohen, Golowich, Hu, Section 2.
+    """
+    _check_numbers(iterations, accuracy, momentum, gradient_tolerance)
+    starts, steps, batched = _lay_out(problem, weights, step_size)
+    settings = {
+        "kind": "descent",
+        "iterations": int(iterations),
+        "accuracy": accuracy,
+        "momentum": float(momentum),
+        "gradient_tolerance": float(gradient_tolerance),
+        "every": every,
+        "records": records,
+        "at": None if at is None else [int(i) for i in at],
+    }
+    run = _Run(
+        problem=problem,
+        measures=choose_measures(measures),
+        settings=settings,
+        starts=starts,
+        step_sizes=steps,
+        batched=batched,
+    )
+    velocity = jax.tree.map(jnp.zeros_like, starts) if momentum else None
+    path = _drive(run, starts, velocity, None, on_progress)
+    if throw and isinstance(path.outcome, Outcome):
+        path.outcome.raise_if_bad()
+    return path
+
+
+def resume(
+    path: Path,
+    *,
+    iterations: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Go on with a descent that was interrupted or ran out of budget.
+
+    Args:
+        path: A path from `descend` (possibly saved and loaded since).
+        iterations: New last iteration; the old one if `None`.
+        on_progress: As in `descend`.
+
+    Returns:
+        The whole path, from the first start. With the old number of iterations it
+        equals, bit for bit, the path of a run that was never interrupted.
+
+    Raises:
+        DomainError: If the path is a flow, or already reaches further.
+    """
+    if path.settings["kind"] != "descent":
+        raise DomainError("the path is a flow; only a descent can be resumed.")
+    last = path.settings["iterations"] if iterations is None else int(iterations)
+    done = int(path.iterations[-1])
+    if last < done:
+        raise DomainError(
+            f"iterations is {last} but the path already reaches {done}; ask for more."
+        )
+    batched = path.batched
+    lift = (lambda tree: tree) if batched else lifted
+    run = _Run(
+        problem=path.problem,
+        measures=path.measures,
+        settings={**path.settings, "iterations": last},
+        starts=lift(path.start),
+        step_sizes=jnp.atleast_1d(jnp.asarray(path.step_size)),
+        batched=batched,
+    )
+    velocity = None if path.velocity is None else lift(path.velocity)
+    return _drive(run, lift(path.weights), velocity, path, on_progress)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same from the first slice to the last."""
+
+    problem: Any
+    measures: Measures
+    settings: dict[str, Any]
+    starts: Any
+    step_sizes: Array
+    batched: bool
+
+    @property
+    def lanes(self) -> int:
+        return self.step_sizes.shape[0]
+
+    @property
+    def targets(self) -> np.ndarray:
+        s = self.settings
+        return kept_iterations(
+            s["iterations"], every=s["every"], records=s["records"], at=s["at"]
+        )
+
+
+def _drive(
+    run: _Run,
+    weights: Any,
+    velocity: Any,
+    earlier: Path | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> Path:
+    """Spend the budget slice by slice, then gather the path."""
+    targets = run.targets
+    total = run.settings["iterations"]
+    first = 0 if earlier is None else int(earlier.iterations[-1])
+    blocks = _lanes.Blocks.start(
+        run.problem,
+        run.measures,
+        weights,
+        velocity,
+        rules=_rules(run),
+        targets=targets,
+        iteration=first,
+        ended=_already_ended(earlier),
+    )
+    interrupted = False
+    budget, speed = first, None
+    try:
+        while budget < total and blocks.running:
+            step = _slice(run, speed)
+            begun, before = time.perf_counter(), budget
+            budget = min(total, budget + step)
+            blocks = blocks.advance(budget)
+            spent = time.perf_counter() - begun
+            if speed is not None or spent > 10 * SLICE_SECONDS:
+                speed = (budget - before) / max(spent, 1e-6)
+            else:
+                speed = step / SLICE_SECONDS
+            if on_progress is not None:
+                here = blocks
+                on_progress(
+                    Progress(
+                        done=budget,
+                        total=total,
+                        running=here.running,
+                        excess_loss=here.best,
+                        snapshot=lambda: _gather(run, here, earlier, True),  # noqa: B023
+                    )
+                )
+    except KeyboardInterrupt:
+        interrupted = True
+    return _gather(run, blocks, earlier, interrupted)
+
+
+def _gather(
+    run: _Run, blocks: "_lanes.Blocks", earlier: Path | None, interrupted: bool
+) -> Path:
+    """Bring blocks, records and outcomes together in a path."""
+    ends = blocks.finish()
+    clock, columns = ends.clock, ends.columns
+    if earlier is not None:
+        clock, columns = _continued(run, earlier, clock, columns)
+    last = int(max(int(clock[-1]), 0))
+    outcomes = tuple(
+        _outcome(run, ends, index, interrupted and last < run.settings["iterations"])
+        for index in range(run.lanes)
+    )
+    one = (lambda tree: tree) if run.batched else _dropped
+    return Path(
+        problem=run.problem,
+        measures=run.measures,
+        settings=run.settings,
+        start=one(run.starts),
+        weights=one(ends.weights),
+        velocity=None if ends.velocity is None else one(ends.velocity),
+        step_size=np.asarray(run.step_sizes) if run.batched else float(run.step_sizes[0]),
+        clock=clock,
+        columns=columns if run.batched else {n: c[0] for n, c in columns.items()},
+        outcome=bundle(outcomes, run.batched),
+        batched=run.batched,
+    )
+
+
+def _continued(
+    run: _Run, earlier: Path, clock: np.ndarray, columns: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Put the earlier records on the grid in front of the new ones."""
+    on_grid = np.isin(earlier.clock, run.targets) & (earlier.clock < clock[0])
+    old = earlier.columns if run.batched else {
+        name: column[None] for name, column in earlier.columns.items()
+    }
+    joined = {
+        name: np.concatenate([old[name][:, on_grid], columns[name]], axis=1)
+        for name in columns
+    }
+    return np.concatenate([earlier.clock[on_grid], clock]), joined
+
+
+def _outcome(run: _Run, ends: "_lanes.Ends", index: int, interrupted: bool) -> Outcome:
+    status = CODES[int(ends.status[index])]
+    if interrupted and status is Status.OUT_OF_BUDGET:
+        status = Status.INTERRUPTED
+    excess = float(ends.excess[index])
+    return Outcome(
+        status=status,
+        iteration=int(ends.iteration[index]),
+        loss=excess + float(run.problem.floor),
+        excess_loss=excess,
+        message=_sentence(run, ends, index, status),
+    )
+
+
+def _sentence(run: _Run, ends: "_lanes.Ends", index: int, status: Status) -> str:
+    iteration, excess = int(ends.iteration[index]), float(ends.excess[index])
+    step = float(run.step_sizes[index])
+    if status is Status.CONVERGED:
+        return (
+            f"converged at iteration {iteration}: excess loss {excess:.3g} is at most "
+            f"{run.settings['accuracy']:.3g}."
+        )
+    if status is Status.STALLED:
+        return (
+            f"stalled at iteration {iteration}: excess loss {excess:.3g}, and a step "
+            "no longer moves the weights; a critical point to rounding."
+        )
+    if status is Status.DIVERGED:
+        text = (
+            f"diverged at iteration {iteration}: excess loss {excess:.3g} after "
+            f"{float(ends.previous[index]):.3g}."
+        )
+        return text + _stability(run, index, step)
+    if status is Status.INTERRUPTED:
+        return (
+            f"interrupted at iteration {iteration}: excess loss {excess:.3g}; resume "
+            "it, nothing recorded was lost."
+        )
+    return (
+        f"out of budget at iteration {iteration}: excess loss {excess:.3g}; allow more "
+        "iterations."
+    )
+
+
+def _stability(run: _Run, index: int, step: float) -> str:
+    """Compare the sharpness at the start with the limit of linear stability."""
+    if run.lanes > 1:
+        return " Try a smaller step_size."
+    start = lane(run.starts, index)
+    top = _sharpness(run.problem, start)
+    if not 0 < top < float("inf"):
+        return " Try a smaller step_size."
+    relation = "exceeds" if top > 2 / step else "starts below"
+    return (
+        f" The sharpness {top:.3g} at the start {relation} 2/step_size = "
+        f"{2 / step:.3g}; try step_size <= {min(1 / top, step / 2):.2g}."
+    )
+
+
+@jax.jit
+def _sharpness_at(problem: Any, weights: Any) -> Array:
+    from_shelf = dict(choose_measures(("sharpness",)))["sharpness"]
+    return from_shelf.read(problem, weights)[0]
+
+
+def _sharpness(problem: Any, weights: Any) -> float:
+    return float(_sharpness_at(problem, weights))
+
+
+def _rules(run: _Run) -> "_lanes.Rules":
+    accuracy = run.settings["accuracy"]
+    return _lanes.Rules(
+        step_size=run.step_sizes,
+        accuracy=jnp.asarray(-jnp.inf if accuracy is None else accuracy, dtype=float),
+        momentum=jnp.asarray(run.settings["momentum"], dtype=float),
+        gradient_tolerance=jnp.asarray(
+            run.settings["gradient_tolerance"], dtype=float
+        ),
+    )
+
+
+def _already_ended(earlier: Path | None) -> list[Outcome] | None:
+    if earlier is None:
+        return None
+    each = earlier.outcome
+    return [each] if isinstance(each, Outcome) else list(each)
+
+
+def _slice(run: _Run, speed: float | None) -> int:
+    """Return how many iterations to spend next."""
+    if speed is None:
+        work = run.lanes * (6 * run.problem.net.parameters + 2000)
+        return max(100, int(2e8 / work))
+    return max(1, int(speed * SLICE_SECONDS))
+
+
+def _check_numbers(
+    iterations: int, accuracy: float | None, momentum: float, tolerance: float
+) -> None:
+    if isinstance(iterations, bool) or int(iterations) != iterations or iterations < 0:
+        raise DomainError(
+            f"iterations is {iterations}; it must be a whole number >= 0."
+        )
+    if accuracy is not None and not 0 <= accuracy < float("inf"):
+        raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
+    if not 0 <= momentum < 1:
+        raise DomainError(f"momentum is {momentum}; it must be from 0 to below 1.")
+    if not 0 <= tolerance < float("inf"):
+        raise DomainError(
+            f"gradient_tolerance is {tolerance}; it must be a number >= 0."
+        )
+
+
+def _lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bool]:
+    """Return the starts and step sizes with a leading axis of runs."""
+    steps = real("step_size", step_size)
+    if steps.ndim > 1:
+        raise ShapeError(
+            f"step_size has shape {steps.shape}; pass one number or one per run."
+        )
+    for value in np.atleast_1d(np.asarray(steps)):
+        positive("step_size", float(value), "To climb, pass the negated loss.")
+    starts, several = stacked(problem, weights)
+    runs = jax.tree.leaves(starts)[0].shape[0]
+    count = max(runs, steps.size)
+    if {runs, steps.size} - {1, count}:
+        raise ShapeError(
+            f"{runs} starts came with {steps.size} step sizes; pass one of either, "
+            "or equally many."
+        )
+    if count > runs:
+        starts = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape[1:])), starts
+        )
+    batched = several or steps.ndim == 1
+    return starts, jnp.broadcast_to(steps.reshape(-1), (count,)), batched
+
+
+def _dropped(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[0], tree)

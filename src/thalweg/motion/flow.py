@@ -1,0 +1,410 @@
+"""Gradient flow as an ordinary differential equation, its invariants watched."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg._core.arrays import Array, real
+from thalweg._core.errors import DomainError, positive, unknown
+from thalweg._core.outcome import Outcome, Status
+from thalweg.linalg.chain import invariants
+from thalweg.motion.path import Path, bundle
+from thalweg.motion.record import Measures, choose_measures, read_all
+from thalweg.motion.starts import lane, stacked
+
+SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver]] = {
+    "dopri8": diffrax.Dopri8,
+    "tsit5": diffrax.Tsit5,
+    "kvaerno5": diffrax.Kvaerno5,
+}
+"""Explicit of order 8 (the default), explicit of order 5, implicit for stiff flows."""
+
+CHUNKS = 25
+"""A flow returns to Python about this often, for progress and Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class FlowProgress:
+    """What a progress callback is told.
+
+    Attributes:
+        time: Flow time reached by every run still going.
+        horizon: Flow time asked for.
+        running: Runs that have not ended.
+        excess_loss: Smallest excess loss among the runs.
+    """
+
+    time: float
+    horizon: float
+    running: int
+    excess_loss: float
+
+
+def flow(
+    problem: Any,
+    weights: Any,
+    *,
+    horizon: float | None = None,
+    times: Sequence[float] | None = None,
+    accuracy: float | None = None,
+    gradient_tolerance: float = 1e-9,
+    solver: str = "dopri8",
+    rtol: float = 1e-10,
+    atol: float = 1e-12,
+    max_steps: int = 1_000_000,
+    measures: Sequence[Any] = ("loss",),
+    records: int = 200,
+    on_progress: Callable[[FlowProgress], None] | None = None,
+    throw: bool = False,
+) -> Path:
+    r"""Integrate the gradient flow $\dot W = -\nabla L(W)$ and record measures.
+
+    The invariants $W_{j+1}^\top W_{j+1} - W_j W_j^\top$ are constant along the
+    exact flow; how far they drifted is in `path.notes["invariant_drift"]`, the
+    honest measure of the solver's error.
+
+    Args:
+        problem: A `Problem` or a `Playground`.
+        weights: One start, or several stacked along a leading axis.
+        horizon: Flow time to reach, `> 0`.
+        times: Instead of `horizon`, the flow times to record, increasing from 0.
+        accuracy: Excess loss at which to stop; `None` never stops for it.
+        gradient_tolerance: Gradient norm that counts as a critical point; 0 never
+            stops for it. Keep `rtol` at least 100 times below it: a flow cannot
+            come to rest more closely than its solver resolves.
+        solver: `dopri8`, `tsit5`, or `kvaerno5` for stiff flows.
+        rtol: Relative tolerance of a step, `> 0`.
+        atol: Absolute tolerance of a step, `> 0`.
+        max_steps: Most solver steps between two returns to Python.
+        measures: Names or measure objects to record.
+        records: With `horizon`, how many times to record: 0, then
+            logarithmically spaced over four decades.
+        on_progress: Called from time to time with a `FlowProgress`.
+        throw: Raise if a single run does not end well.
+
+    Returns:
+        The path; its clock is flow time. The last record is where it ended.
+
+    Raises:
+        DomainError: If a number is out of its domain, or both or neither of
+            `horizon` and `times` are given.
+        UnknownName: If the solver is not known.
+        RunFailed: With `throw`, if a single run did not end well.
+
+    Example:
+        >>> from thalweg.problem.scalar import Playground
+        >>> path = flow(Playground(2), [2.0, 1.0], horizon=20.0)
+        >>> [round(float(x), 6) for x in path.weights]  # keeps x^2 - y^2 = 3
+        [1.817354, 0.550251]
+
+    Source:
+        Chitour, Liao, Couillet, equation (6) and Lemma 1.
+    """
+    clock = _record_times(horizon, times, records)
+    if solver not in SOLVERS:
+        raise unknown(solver, SOLVERS, "the list of solvers")
+    positive("rtol", rtol)
+    positive("atol", atol)
+    if accuracy is not None and not 0 <= accuracy < float("inf"):
+        raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
+    starts, batched = stacked(problem, weights)
+    chosen = choose_measures(measures)
+    settings = {
+        "kind": "flow",
+        "horizon": float(clock[-1]),
+        "accuracy": accuracy,
+        "gradient_tolerance": gradient_tolerance,
+        "solver": solver,
+        "rtol": rtol,
+        "atol": atol,
+    }
+    call = partial(
+        _integrate,
+        solver=solver,
+        measures=chosen,
+        rules=_Rules(
+            accuracy=-1.0 if accuracy is None else accuracy,
+            gradient_tolerance=gradient_tolerance,
+            rtol=rtol,
+            atol=atol,
+        ),
+        max_steps=max_steps,
+    )
+    lanes = _drive(problem, starts, clock, call, on_progress)
+    path = _gather(problem, starts, clock, lanes, chosen, settings, batched)
+    if throw and isinstance(path.outcome, Outcome):
+        path.outcome.raise_if_bad()
+    return path
+
+
+@dataclass(frozen=True)
+class _Rules:
+    accuracy: float
+    gradient_tolerance: float
+    rtol: float
+    atol: float
+
+
+@dataclass
+class _Lane:
+    """One flow on its way: rows recorded so far, and how it stands."""
+
+    weights: Any
+    rows: dict[str, list[np.ndarray]]
+    time: float = 0.0
+    steps: int = 0
+    status: Status = Status.OUT_OF_BUDGET
+    recorded: int = 0
+    ended: bool = False
+
+
+def _integrate(
+    problem: Any,
+    weights: Any,
+    times: Array,
+    *,
+    solver: str,
+    measures: Measures,
+    rules: _Rules,
+    max_steps: int,
+) -> Any:
+    numbers = (rules.accuracy, rules.gradient_tolerance, rules.rtol, rules.atol)
+    return _solve(
+        problem, weights, times, jnp.asarray(numbers), solver, measures, max_steps
+    )
+
+
+@partial(jax.jit, static_argnames=("solver", "measures", "max_steps"))
+def _solve(
+    problem: Any,
+    weights: Any,
+    times: Array,
+    numbers: Array,
+    solver: str,
+    measures: Measures,
+    max_steps: int,
+) -> Any:
+    accuracy, gradient_tolerance, rtol, atol = numbers
+
+    def field(_t: Any, state: Any, _args: Any) -> Any:
+        return jax.tree.map(jnp.negative, problem.gradient(state))
+
+    def accurate(_t: Any, state: Any, _args: Any, **_kwargs: Any) -> Array:
+        return problem.excess_loss(state) <= accuracy
+
+    def at_rest(_t: Any, state: Any, _args: Any, **_kwargs: Any) -> Array:
+        parts = jax.tree.leaves(problem.gradient(state))
+        return jnp.sqrt(sum(jnp.sum(p * p) for p in parts)) <= gradient_tolerance
+
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(field),
+        SOLVERS[solver](),
+        t0=times[0],
+        t1=times[-1],
+        dt0=None,
+        y0=weights,
+        saveat=diffrax.SaveAt(
+            subs=[
+                diffrax.SubSaveAt(
+                    ts=times[1:],
+                    fn=lambda _t, state, _args: read_all(problem, state, measures),
+                ),
+                diffrax.SubSaveAt(t1=True),
+            ]
+        ),
+        # Steps end at the records, so that no record is interpolated.
+        stepsize_controller=diffrax.ClipStepSizeController(
+            diffrax.PIDController(rtol=rtol, atol=atol), step_ts=times[1:-1]
+        ),
+        event=diffrax.Event([accurate, at_rest]),
+        max_steps=max_steps,
+        throw=False,
+    )
+    last = jax.tree.map(lambda leaf: leaf[0], solution.ys[1])
+    return {
+        "rows": solution.ys[0],
+        "weights": last,
+        "time": solution.ts[1][0],
+        "steps": solution.stats["num_steps"],
+        "accurate": accurate(0.0, last, None),
+        "at_rest": at_rest(0.0, last, None),
+        "excess": problem.excess_loss(last),
+        "row": read_all(problem, last, measures),
+    }
+
+
+def _drive(
+    problem: Any,
+    starts: Any,
+    clock: np.ndarray,
+    call: Callable[..., Any],
+    on_progress: Callable[[FlowProgress], None] | None,
+) -> list[_Lane]:
+    """Carry every run from chunk to chunk of the record times."""
+    count = jax.tree.leaves(starts)[0].shape[0]
+    lanes = [_Lane(lane(starts, k), {}) for k in range(count)]
+    for one in lanes:
+        _first_record(problem, one, call)
+    size = max(2, -(-(clock.size - 1) // CHUNKS))
+    try:
+        for begin in range(0, clock.size - 1, size):
+            chunk = clock[begin : begin + size + 1]
+            whole = np.concatenate([chunk, np.full(size + 1 - chunk.size, chunk[-1])])
+            for one in (one for one in lanes if not one.ended):
+                _advance(problem, one, chunk, whole, call)
+            running = sum(not one.ended for one in lanes)
+            if on_progress is not None:
+                best = min(float(one.rows["excess_loss"][-1]) for one in lanes)
+                on_progress(
+                    FlowProgress(float(chunk[-1]), float(clock[-1]), running, best)
+                )
+            if not running:
+                break
+    except KeyboardInterrupt:
+        for one in lanes:
+            if not one.ended and one.time < clock[-1]:
+                one.status, one.ended = Status.INTERRUPTED, True
+    return lanes
+
+
+def _first_record(problem: Any, one: _Lane, call: Callable[..., Any]) -> None:
+    measures = call.keywords["measures"]  # type: ignore[attr-defined]
+    row = _read(problem, measures, one.weights)
+    one.rows = {name: [np.asarray(value)] for name, value in row.items()}
+    one.recorded = 1
+
+
+@partial(jax.jit, static_argnames=("measures",))
+def _read(problem: Any, measures: Measures, weights: Any) -> Any:
+    return read_all(problem, weights, measures)
+
+
+def _advance(
+    problem: Any,
+    one: _Lane,
+    chunk: np.ndarray,
+    whole: np.ndarray,
+    call: Callable[..., Any],
+) -> None:
+    """Take one run through one chunk of record times."""
+    got = jax.device_get(call(problem, one.weights, jnp.asarray(whole)))
+    finite = np.isfinite(got["excess"])
+    reached = chunk[1:] <= got["time"] if finite else np.zeros(chunk.size - 1, bool)
+    for name, column in got["rows"].items():
+        one.rows[name] += list(column[: chunk.size - 1][reached])
+    one.recorded += int(reached.sum())
+    one.steps += int(got["steps"])
+    if not finite:
+        one.status, one.ended = Status.DIVERGED, True
+        return
+    one.weights, one.time = got["weights"], float(got["time"])
+    if got["accurate"] or got["at_rest"]:
+        one.status = Status.CONVERGED if got["accurate"] else Status.STALLED
+        one.ended = True
+    elif not reached.all():
+        one.ended = True
+    if one.ended and not (reached.size and chunk[1:][reached][-1:] == one.time):
+        for name, value in got["row"].items():
+            one.rows[name].append(np.asarray(value))
+
+
+def _gather(
+    problem: Any,
+    starts: Any,
+    clock: np.ndarray,
+    lanes: list[_Lane],
+    measures: Measures,
+    settings: dict[str, Any],
+    batched: bool,
+) -> Path:
+    last = max(one.time for one in lanes)
+    times = np.append(clock[clock < last], last)
+    columns = {
+        name: np.stack(
+            [
+                np.stack((one.rows[name] + [one.rows[name][-1]] * times.size)[: times.size])
+                for one in lanes
+            ]
+        )
+        for name, _ in measures
+    }
+    weights = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(o.weights for o in lanes))
+    drift = [
+        _drift(problem, lane(starts, k), lane(weights, k)) for k in range(len(lanes))
+    ]
+    outcomes = tuple(_outcome(problem, one, clock[-1]) for one in lanes)
+    pick = (lambda tree: tree) if batched else (lambda tree: lane(tree, 0))
+    return Path(
+        problem=problem,
+        measures=measures,
+        settings=settings,
+        start=pick(starts),
+        weights=pick(weights),
+        velocity=None,
+        step_size=None,
+        clock=times,
+        columns=columns if batched else {n: c[0] for n, c in columns.items()},
+        outcome=bundle(outcomes, batched),
+        batched=batched,
+        notes={
+            "invariant_drift": drift if batched else drift[0],
+            "solver_steps": [one.steps for one in lanes] if batched else lanes[0].steps,
+        },
+    )
+
+
+def _drift(problem: Any, start: Any, end: Any) -> float:
+    """Return the largest change of an entry of an invariant."""
+    pairs = zip(
+        invariants(problem.chain(start)), invariants(problem.chain(end)), strict=True
+    )
+    return max((float(jnp.max(jnp.abs(b - a))) for a, b in pairs), default=0.0)
+
+
+def _outcome(problem: Any, one: _Lane, horizon: float) -> Outcome:
+    excess = float(one.rows["excess_loss"][-1])
+    at = f"at time {one.time:.6g}: excess loss {excess:.3g}"
+    sentence = {
+        Status.CONVERGED: f"converged {at} is within the accuracy asked for.",
+        Status.STALLED: f"stalled {at}, at a critical point within the tolerance.",
+        Status.DIVERGED: f"diverged after time {one.time:.6g}: the solver left float64.",
+        Status.INTERRUPTED: f"interrupted {at}; run it again to go on.",
+        Status.OUT_OF_BUDGET: (
+            f"out of budget {at}; ask for a longer horizon."
+            if one.time >= horizon
+            else f"out of budget {at}, after {one.steps} solver steps; raise max_steps "
+            "or try the solver 'kvaerno5'."
+        ),
+    }[one.status]
+    return Outcome(
+        status=one.status,
+        iteration=one.steps,
+        loss=excess + float(problem.floor),
+        excess_loss=excess,
+        message=sentence,
+        time=one.time,
+    )
+
+
+def _record_times(
+    horizon: float | None, times: Sequence[float] | None, records: int
+) -> np.ndarray:
+    if (horizon is None) == (times is None):
+        raise DomainError("pass either horizon or times, and not both.")
+    if times is not None:
+        clock = np.asarray(real("times", times))
+        if clock.ndim != 1 or clock.size < 2 or clock[0] != 0 or np.any(np.diff(clock) <= 0):
+            raise DomainError(
+                "times must be an increasing sequence of at least two that starts at 0."
+            )
+        return clock
+    positive("horizon", horizon)  # type: ignore[arg-type]
+    if records < 3:
+        raise DomainError(f"records is {records}; it must be at least 3.")
+    return np.concatenate([[0.0], np.geomspace(horizon / 1e4, horizon, records - 1)])

@@ -1,0 +1,106 @@
+"""Which steps are kept, and which measures are read at them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg._core.arrays import Array
+from thalweg._core.errors import DomainError
+from thalweg.measures import shelf
+
+Measures = tuple[tuple[str, Any], ...]
+"""Column names with the measures behind them."""
+
+ALWAYS = ("loss", "excess_loss")
+"""What every path records: rates and outcomes are read off it."""
+
+
+def choose_measures(measures: Sequence[Any]) -> Measures:
+    """Return measures by the names of their columns.
+
+    Args:
+        measures: Names on the shelf, measure objects, or both. `loss` and
+            `excess_loss` are added if missing.
+
+    Returns:
+        Pairs of column name and measure, in the order asked for.
+
+    Raises:
+        DomainError: If two measures would share a column.
+    """
+    if isinstance(measures, str):
+        measures = (measures,)
+    chosen: dict[str, Any] = {}
+    for entry in (*measures, *(name for name in ALWAYS if name not in measures)):
+        measure = shelf.make(entry) if isinstance(entry, str) else entry
+        name = column_name(measure)
+        if name in chosen:
+            if name in ALWAYS or chosen[name] == measure:
+                continue
+            raise DomainError(
+                f"two different '{name}' measures came; a path has one column of "
+                "each name."
+            )
+        chosen[name] = measure
+    return tuple(chosen.items())
+
+
+def column_name(measure: Any) -> str:
+    """Return the column a measure is recorded in: its class name in lower case."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(measure).__name__).lower()
+
+
+def read_all(problem: Any, weights: Any, measures: Measures) -> Mapping[str, Array]:
+    """Return every measure of one state, by column name."""
+    return {name: measure.read(problem, weights) for name, measure in measures}
+
+
+def kept_iterations(
+    iterations: int,
+    *,
+    every: int | None = None,
+    records: int = 200,
+    at: Sequence[int] | None = None,
+) -> np.ndarray:
+    """Return the iterations at which a descent is recorded.
+
+    Args:
+        iterations: Last iteration, at least 0.
+        every: Keep every so many, at least 1.
+        records: Otherwise, keep about so many, logarithmically spaced, at least 2.
+        at: Otherwise, keep exactly these.
+
+    Returns:
+        Strictly increasing iterations; 0 and the last are always among them.
+
+    Raises:
+        DomainError: If a number is out of its domain.
+
+    Example:
+        >>> kept_iterations(100, records=6).tolist()
+        [0, 1, 3, 10, 32, 100]
+        >>> kept_iterations(10, every=4).tolist()
+        [0, 4, 8, 10]
+    """
+    if iterations < 0:
+        raise DomainError(f"iterations is {iterations}; it must be at least 0.")
+    if at is not None:
+        chosen = np.asarray(at, dtype=np.int64)
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() <= iterations:
+            raise DomainError(
+                f"records are asked for at iterations {chosen.min()} to "
+                f"{chosen.max()}; the run goes from 0 to {iterations}."
+            )
+    elif every is not None:
+        if every < 1:
+            raise DomainError(f"every is {every}; it must be at least 1.")
+        chosen = np.arange(0, iterations + 1, every, dtype=np.int64)
+    else:
+        if records < 2:
+            raise DomainError(f"records is {records}; it must be at least 2.")
+        spaced = np.geomspace(1, max(iterations, 1), records - 1)
+        chosen = np.rint(spaced).astype(np.int64)
+    ends = np.array([0, iterations], dtype=np.int64)
+    return np.unique(np.concatenate([ends, chosen[chosen <= iterations]]))

@@ -1,0 +1,61 @@
+"""One start or many: stacked weights, and one of them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg._core.arrays import real
+from thalweg._core.errors import ShapeError
+
+
+def stacked(problem: Any, weights: Any) -> tuple[Any, bool]:
+    """Return checked starts with a leading axis of runs, and whether they had one.
+
+    Args:
+        problem: What they must fit.
+        weights: One start, or several stacked along a leading axis of every layer.
+
+    Returns:
+        The starts, and whether there were several.
+
+    Raises:
+        ShapeError: If they do not fit the problem, or the layers hold different
+            numbers of runs.
+    """
+    runs = _runs(weights)
+    if runs is None:
+        return jax.tree.map(lambda leaf: leaf[None], problem.check(weights)), False
+    if runs == 0:
+        raise ShapeError("the batch of starts is empty; pass at least one.")
+    first = problem.check(lane(weights, 0))
+    if isinstance(first, tuple):
+        return tuple(real(f"layer {j}", w) for j, w in enumerate(weights, 1)), True
+    return real("the starts", weights), True
+
+
+def lane(tree: Any, index: int) -> Any:
+    """Return one run of stacked weights."""
+    if isinstance(tree, list):
+        tree = tuple(tree)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[index], tree)
+
+
+def lifted(tree: Any) -> Any:
+    """Return a tree with a leading axis of one run."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], tree)
+
+
+def _runs(weights: Any) -> int | None:
+    """Return the number of stacked starts, or `None` for a single start."""
+    if not isinstance(weights, tuple | list):
+        return np.shape(weights)[0] if np.ndim(weights) == 2 else None
+    if {np.ndim(layer) for layer in weights} != {3}:
+        return None
+    sizes = {np.shape(layer)[0] for layer in weights}
+    if len(sizes) > 1:
+        raise ShapeError(
+            f"the layers hold {sorted(sizes)} runs; all must hold equally many."
+        )
+    return sizes.pop()

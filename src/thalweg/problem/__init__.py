@@ -1,0 +1,1 @@
+"""What is minimised: the network, the data's moments, the loss."""
