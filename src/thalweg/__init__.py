@@ -1,1 +1,68 @@
-"""Thalweg: trajectory analysis of gradient descent on deep linear networks."""
+"""Thalweg: what gradient descent really does on deep linear networks.
+
+Names are loaded on first use, so importing the package is quick and free of JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thalweg.doors import dataset, init, measure, theorem
+    from thalweg.linalg.chain import end_to_end, invariants, segment
+    from thalweg.motion.descend import descend, resume
+    from thalweg.motion.flow import flow
+    from thalweg.motion.path import Path
+    from thalweg.motion.rates import iterations_to, observed_rate, plateaus
+    from thalweg.problem.datasets._load import load
+    from thalweg.problem.moments import Moments
+    from thalweg.problem.nets import LinearNet
+    from thalweg.problem.problem import Problem
+    from thalweg.problem.scalar import Playground
+    from thalweg.report.figure import figure
+    from thalweg.report.page import page
+    from thalweg.report.table import summary
+    from thalweg.theorems._certify import Certificate, certify, certify_all
+
+__version__ = "0.1.0"
+
+_DOORS = {
+    "dataset": "doors",
+    "init": "doors",
+    "measure": "doors",
+    "theorem": "doors",
+    "end_to_end": "linalg.chain",
+    "invariants": "linalg.chain",
+    "segment": "linalg.chain",
+    "descend": "motion.descend",
+    "resume": "motion.descend",
+    "flow": "motion.flow",
+    "Path": "motion.path",
+    "iterations_to": "motion.rates",
+    "observed_rate": "motion.rates",
+    "plateaus": "motion.rates",
+    "load": "problem.datasets._load",
+    "Moments": "problem.moments",
+    "LinearNet": "problem.nets",
+    "Problem": "problem.problem",
+    "Playground": "problem.scalar",
+    "figure": "report.figure",
+    "page": "report.page",
+    "summary": "report.table",
+    "Certificate": "theorems._certify",
+    "certify": "theorems._certify",
+    "certify_all": "theorems._certify",
+}
+
+__all__ = [*sorted(_DOORS)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module 'thalweg' has no attribute '{name}'")
+    value = getattr(import_module(f"thalweg.{_DOORS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_DOORS])

@@ -6,15 +6,12 @@ from fractions import Fraction
 import exact_oracles as oracle
 import jax
 import jax.numpy as jnp
-import mpmath
 import numpy as np
 import pytest
 from flint import arb, ctx
-from hypothesis import given
-from hypothesis import strategies as st
 
-from thalweg._core.errors import DataError, DomainError
-from thalweg.linalg import balls, enclose, floats
+from thalweg._core.errors import DomainError
+from thalweg.linalg import _refine, balls, enclose, floats
 from thalweg.linalg.balls import bounds, working_precision
 from thalweg.linalg.chain import end_to_end, invariants
 
@@ -87,7 +84,7 @@ def test_the_plain_arithmetic_compiles_and_maps(expression):
     batch = [jnp.stack([jnp.asarray(w), jnp.asarray(2 * w)]) for w in CHAIN]
     mapped = jax.jit(jax.vmap(lambda *weights: expression(weights)))(*batch)
     single = [expression([jnp.asarray(scale * w) for w in CHAIN]) for scale in (1, 2)]
-    assert mapped == pytest.approx(jnp.stack(single), rel=1e-12)
+    assert np.asarray(mapped) == pytest.approx(np.stack(single), rel=1e-12)
 
 
 @EXPRESSIONS
@@ -130,11 +127,6 @@ def test_integers_tenths_and_thirds_are_all_scalars(la):
     assert [number(x) for x in found] == [3, 0.1, 1 / 3, 7]
 
 
-def test_the_plain_arithmetic_refuses_a_vector():
-    with pytest.raises(ValueError, match="two axes"):
-        floats.matrix([1.0, 2.0])
-
-
 # Precision
 
 HARD = {
@@ -161,7 +153,7 @@ def test_singular_values_are_as_narrow_as_the_precision(name, bits):
     with working_precision(bits):
         found = balls.singular_values(balls.matrix(HARD[name]))
     assert all(map(oracle.holds, found, expected, [doubt] * len(found)))
-    assert all(ball.rad() <= 4 * arb(2) ** -bits * found[0].upper() for ball in found)
+    assert all(ball.rad() <= 8 * arb(2) ** -bits * found[0].upper() for ball in found)
 
 
 @pytest.mark.parametrize("bits", [24, 53, 256, 700])
@@ -175,7 +167,7 @@ def test_eigenvalues_are_as_narrow_as_the_precision(name, bits):
         found = balls.eigenvalues(balls.matrix(table))
     scale = max(abs(found[0]).upper(), abs(found[-1]).upper())
     assert all(map(oracle.holds, found, expected, [doubt] * len(found)))
-    assert all(ball.rad() <= 4 * arb(2) ** -bits * scale for ball in found)
+    assert all(ball.rad() <= 8 * arb(2) ** -bits * scale for ball in found)
 
 
 def test_what_53_bits_leave_undecided_256_bits_decide():
@@ -224,7 +216,9 @@ def test_a_matrix_with_an_unknown_entry_has_no_bound(ball, function):
 @pytest.mark.parametrize("name", ["svd", "eigh"])
 @pytest.mark.parametrize("scale", [0.0, 3.0, math.nan])
 def test_useless_factors_give_no_bound(monkeypatch, name, scale):
-    monkeypatch.setattr(np.linalg, name, lambda a, **_: (scale * a, scale * a, 0 * a))
+    useless = [np.eye(3) * scale] * 3
+    monkeypatch.setattr(np.linalg, "svd", lambda a, full_matrices: useless)
+    monkeypatch.setattr(np.linalg, "eigh", lambda a: useless[:2])
     function = {"svd": balls.singular_values, "eigh": balls.eigenvalues}[name]
     found = function(balls.identity(3))
     assert [bounds(ball) for ball in found] == [(-math.inf, math.inf)] * 3
@@ -243,6 +237,14 @@ def test_poor_factors_are_refined(monkeypatch):
     assert all(map(oracle.holds, found, [1, 2, 4]))
 
 
+def test_stretched_eigenvectors_are_allowed_for(monkeypatch):
+    monkeypatch.setattr(_refine, "_PASSES", 1)
+    monkeypatch.setattr(np.linalg, "eigh", lambda a: (None, 1.001 * np.eye(3)))
+    found = balls.eigenvalues(balls.matrix(np.diag([1.0, 2.0, 4.0])))
+    assert all(map(oracle.holds, found, [1, 2, 4]))
+    assert all(ball.rad() < 0.1 for ball in found)
+
+
 def test_the_precision_before_returns_after_an_error():
     before = ctx.prec
     with pytest.raises(RuntimeError, match="inside"), working_precision(99):
@@ -253,148 +255,3 @@ def test_the_precision_before_returns_after_an_error():
 def test_one_bit_is_not_a_precision():
     with pytest.raises(DomainError, match="bits is 1"), working_precision(1):
         pass
-
-
-# Single numbers
-
-
-@pytest.mark.parametrize(
-    ("lo", "hi"),
-    [(0.1, 0.2), (-1.0, 5e-324), (0.3, 0.3), (-1e308, 1.7e308), (0, 1e-320)],
-)
-def test_an_interval_holds_its_ends(lo, hi):
-    ball = balls.interval(lo, hi)
-    assert ball.contains(arb(lo))
-    assert ball.contains(arb(hi))
-
-
-@pytest.mark.parametrize(("lo", "hi"), [(-math.inf, 0.0), (1.0, math.inf)])
-def test_an_endless_interval_is_no_bound(lo, hi):
-    assert bounds(balls.interval(lo, hi)) == (-math.inf, math.inf)
-
-
-@pytest.mark.parametrize(("lo", "hi"), [(1.0, 0.0), (math.nan, 1.0)])
-def test_an_interval_has_ordered_ends(lo, hi):
-    with pytest.raises(DomainError, match="order its ends"):
-        balls.interval(lo, hi)
-
-
-@given(st.fractions())
-def test_bounds_lie_outside_by_at_most_a_few_roundings(exact):
-    lo, hi = bounds(balls.scalar(exact))
-    assert Fraction(lo) <= exact <= Fraction(hi)
-    assert hi - lo <= 4 * 2.0**-52 * abs(hi) + 1e-322
-
-
-@pytest.mark.parametrize(
-    ("ball", "expected"),
-    [
-        (arb(1e308) * 100, (np.finfo(float).max, math.inf)),
-        (-arb(1e308) * 100, (-math.inf, -np.finfo(float).max)),
-        (arb(2) ** -5000, (0.0, 5e-324)),
-        (arb("nan"), (-math.inf, math.inf)),
-        (arb(0, math.inf), (-math.inf, math.inf)),
-        (arb(1), (1.0, 1.0)),
-    ],
-    ids=["huge", "hugely negative", "tiny", "nan", "infinite", "exact"],
-)
-def test_bounds_are_rounded_outward(ball, expected):
-    assert bounds(ball) == expected
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1j, "x", None])
-def test_what_is_no_real_number_is_no_scalar(value):
-    with pytest.raises(DataError, match="finite real number"):
-        balls.scalar(value)
-
-
-@given(
-    st.lists(st.tuples(st.floats(-9, 9), st.floats(0, 5)), min_size=1, max_size=4),
-    st.floats(0, 1),
-)
-def test_extrema_hold_the_extremum_of_every_choice(pairs, share):
-    each = [balls.interval(middle - width, middle + width) for middle, width in pairs]
-    chosen = [
-        Fraction(middle - width) * (1 - Fraction(share))
-        + Fraction(middle + width) * Fraction(share)
-        for middle, width in pairs
-    ]
-    assert oracle.holds(balls.largest(each), max(chosen))
-    assert oracle.holds(balls.smallest(each), min(chosen))
-
-
-def test_the_largest_is_at_least_what_is_surely_there():
-    # `arb.max` would answer with the union, down to one half.
-    assert balls.largest([balls.interval(0.5, 1.5), arb(1)]) > 0.999
-
-
-@given(st.floats(-5, 5), st.floats(0, 3), st.floats(-1, 1))
-def test_absolute_value_and_positive_part_hold_those_of_every_choice(middle, width, at):
-    ball = balls.interval(middle - width, middle + width)
-    exact = Fraction(middle) + Fraction(at) * Fraction(width) * Fraction(999, 1000)
-    if not Fraction(middle - width) <= exact <= Fraction(middle + width):
-        exact = Fraction(middle - width)
-    assert oracle.holds(balls.absolute(ball), abs(exact))
-    assert oracle.holds(balls.positive_part(ball), max(exact, Fraction(0)))
-
-
-@pytest.mark.parametrize("wide", [0, 1e-3, 0.4])
-@pytest.mark.parametrize(
-    ("p", "q"), [(1, 2), (2, 3), (7, 1), (0, 3), (-1, 2), (6, 4), (1, 64)]
-)
-def test_a_power_holds_that_of_either_end(p, q, wide):
-    ball = balls.interval(0.5 - wide, 0.5 + wide)
-    with mpmath.workdps(40):
-        ends = [mpmath.mpf(x) ** (mpmath.mpf(p) / q) for x in (0.5 - wide, 0.5 + wide)]
-    found = balls.power(ball, p, q)
-    assert all(oracle.holds(found, end, Fraction(1, 10**30)) for end in ends)
-    assert found.is_finite()
-
-
-@pytest.mark.parametrize(("p", "q"), [(1, 2), (2, 3), (3, 1), (1, 7)])
-def test_a_power_of_a_ball_around_zero_starts_at_zero(p, q):
-    found = balls.power(arb(0, 1), p, q)
-    lo, hi = bounds(found)
-    assert lo == pytest.approx(0, abs=1e-8)
-    assert hi == pytest.approx(1)
-    assert hi >= 1
-
-
-@pytest.mark.parametrize(("p", "q"), [(1, 2), (2, 3), (3, 1), (1, 7)])
-def test_a_power_of_zero_is_zero(p, q):
-    assert balls.power(arb(0), p, q) == 0
-
-
-@pytest.mark.parametrize(("p", "q", "root"), [(1, 2, 3), (3, 2, 27)])
-def test_the_root_of_a_square_is_exact(p, q, root):
-    assert balls.power(arb(9), p, q) == root
-
-
-@pytest.mark.parametrize(
-    "lost",
-    [
-        lambda: balls.sqrt(arb(-1)),
-        lambda: balls.power(arb(0, 1), -1),
-        lambda: balls.power(arb(0), -1, 2),
-        lambda: balls.log(arb(0, 1)),
-        lambda: balls.log(0),
-        lambda: balls.log(-1),
-        lambda: balls.sqrt(arb("nan")),
-        lambda: balls.absolute(arb("nan")),
-        lambda: balls.total([arb("nan"), 1]),
-        lambda: balls.prod([arb(0, math.inf), 0]),
-        lambda: balls.largest([arb("nan"), 1]),
-        lambda: balls.positive_part(arb(0, math.inf)),
-    ],
-)
-def test_where_nothing_can_be_said_the_ball_is_infinite(lost):
-    ball = lost()
-    assert bounds(ball) == (-math.inf, math.inf)
-    assert not ball.is_nan()
-
-
-@given(st.floats(1e-300, 1e300))
-def test_a_logarithm_holds_the_exact_one(value):
-    with mpmath.workdps(40):
-        exact = mpmath.log(mpmath.mpf(value))
-    assert oracle.holds(balls.log(value), exact, Fraction(1, 10**30))

@@ -10,9 +10,7 @@ from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thalweg._core.errors import DataError, ShapeError
 from thalweg.linalg import balls, enclose
-from thalweg.linalg._rounding import frobenius, scaled
 from thalweg.linalg.enclose import Enclosed
 
 RIGOROUS = pytest.mark.parametrize("la", [enclose, balls], ids=["enclose", "balls"])
@@ -180,21 +178,27 @@ def distance_square(enclosed, exact):
     return oracle.square_norm(oracle.difference(midpoint, exact))
 
 
-@pytest.mark.parametrize("radius", [0.0, 1e-300, 1e-16, 1e-3, 1.0, 1e10])
+RADII = pytest.mark.parametrize(
+    "radii",
+    [(0.0, 0.0), (1e-300, 1e-16), (1e-3, 0.0), (0.0, 1e-3), (1.0, 1.0), (1e10, 1e9)],
+)
+
+
+@RADII
 @given(seed=st.integers(0, 10**6))
-def test_a_product_stays_within_its_radius(radius, seed):
-    left, exact_left = perturbed(seed, 3, 4, radius)
-    right, exact_right = perturbed(seed + 1, 4, 2, radius)
+def test_a_product_stays_within_its_radius(radii, seed):
+    left, exact_left = perturbed(seed, 3, 4, radii[0])
+    right, exact_right = perturbed(seed + 1, 4, 2, radii[1])
     found = left @ right
     exact = oracle.product(exact_left, exact_right)
     assert distance_square(found, exact) <= Fraction(found.radius) ** 2
 
 
-@pytest.mark.parametrize("radius", [0.0, 1e-300, 1e-16, 1e-3, 1.0, 1e10])
+@RADII
 @given(seed=st.integers(0, 10**6))
-def test_a_difference_stays_within_its_radius(radius, seed):
-    left, exact_left = perturbed(seed, 3, 4, radius)
-    right, exact_right = perturbed(seed + 1, 3, 4, 2 * radius)
+def test_a_difference_stays_within_its_radius(radii, seed):
+    left, exact_left = perturbed(seed, 3, 4, radii[0])
+    right, exact_right = perturbed(seed + 1, 3, 4, radii[1])
     found = left - right
     exact = oracle.difference(exact_left, exact_right)
     assert distance_square(found, exact) <= Fraction(found.radius) ** 2
@@ -216,8 +220,9 @@ def test_a_multiple_by_a_ball_holds_the_exact_multiple():
 
 
 def test_subnormal_products_stay_within_their_radius():
-    left = np.array([[3.0, 5.0]]) * 2.0**-540
-    right = np.array([[7.0], [-11.0]]) * 2.0**-537
+    # Forty products of 0.75 * 2^-1074, each rounded to 2^-1074.
+    left = np.full((1, 40), 0.75 * 2.0**-537)
+    right = np.full((40, 1), 2.0**-537)
     found = enclose.matrix(left) @ enclose.matrix(right)
     exact = oracle.product(oracle.fractions(left), oracle.fractions(right))
     assert distance_square(found, exact) <= Fraction(found.radius) ** 2
@@ -322,13 +327,26 @@ def test_what_overflowed_has_an_infinite_ball(matrix, function):
     assert balls.bounds(ball) == (-math.inf, math.inf)
 
 
+@pytest.mark.parametrize(
+    "overflow",
+    [
+        lambda: enclose.matrix([[1e155]]) @ enclose.matrix([[1e155]]),
+        lambda: enclose.matrix([[1e308]]) - enclose.matrix([[-1e308]]),
+        lambda: 1e200 * enclose.matrix([[1e200]]),
+        lambda: arb(10) ** 400 * enclose.matrix([[1.0]]),
+    ],
+)
+def test_what_overflowed_has_an_infinite_radius(overflow):
+    assert overflow().radius == math.inf
+
+
 def no_convergence(*_, **__):
     raise np.linalg.LinAlgError
 
 
 def spoiled(factors):
     left, values, right = factors
-    return left * (1 + 1e-5), np.roll(values, 1), right + 1e-6
+    return left * (1 + 1e-5), values / (1 + 1e-5), right + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -363,92 +381,10 @@ def test_wrong_eigenvectors_give_wider_balls_that_still_hold(monkeypatch):
 
     def spoil(a):
         values, vectors = decompose(a)
-        return values[::-1] + 1e-3, vectors + 1e-5
+        return values / (1 + 1e-5) ** 2 + 1e-9, vectors * (1 + 1e-5)
 
     monkeypatch.setattr(np.linalg, "eigh", spoil)
     found = enclose.eigenvalues(enclose.matrix(SYMMETRIC["indefinite"]))
     expected, doubt = oracle.eigenvalues(SYMMETRIC["indefinite"])
     assert all(ball.is_finite() for ball in found)
     assert all(map(oracle.holds, found, expected, [doubt] * 5))
-
-
-# The doors
-
-
-@RIGOROUS
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_matrix_with_a_number_that_is_not_finite_is_refused(la, bad):
-    with pytest.raises(DataError, match="1 entries that are NaN or infinite"):
-        la.matrix([[1.0, bad]])
-
-
-@RIGOROUS
-@pytest.mark.parametrize(
-    "array", [[[1j]], [["1"]], [[2**53 + 1]], [[Fraction(1, 3)]], [[np.longdouble(1)]]]
-)
-def test_numbers_that_float64_may_not_hold_are_refused(la, array):
-    with pytest.raises(DataError, match="float64"):
-        la.matrix(np.array(array))
-
-
-@RIGOROUS
-@pytest.mark.parametrize("array", [1.0, [1.0], [[]], [[[1.0]]]])
-def test_a_matrix_has_two_axes(la, array):
-    with pytest.raises(ShapeError, match="two axes"):
-        la.matrix(array)
-
-
-@RIGOROUS
-@pytest.mark.parametrize("array", [np.float32([[0.1]]), np.int8([[3]]), [[True]]])
-def test_numbers_that_float64_holds_are_taken_exactly(la, array):
-    norm = la.norm(la.matrix(array))
-    assert oracle.holds(norm, Fraction(float(np.asarray(array)[0, 0])))
-
-
-@RIGOROUS
-def test_factors_that_do_not_fit_are_refused(la):
-    with pytest.raises(ShapeError, match="2 rows are needed"):
-        la.identity(2) @ la.identity(3)
-
-
-@RIGOROUS
-def test_terms_that_do_not_fit_are_refused(la):
-    with pytest.raises(ShapeError, match="must agree"):
-        la.identity(2) - la.identity(3)
-
-
-@RIGOROUS
-@pytest.mark.parametrize("function", ["eigenvalues", "trace"])
-def test_only_a_square_matrix_has_a_trace_and_eigenvalues(la, function):
-    with pytest.raises(ShapeError, match="must be square"):
-        getattr(la, function)(la.matrix([[1.0, 2.0]]))
-
-
-@RIGOROUS
-def test_a_bare_array_is_not_taken_for_a_matrix(la):
-    with pytest.raises(TypeError):
-        np.eye(2) @ la.identity(2)
-
-
-def test_a_matrix_does_not_follow_later_changes_of_its_array():
-    array = np.eye(2)
-    enclosed = enclose.matrix(array)
-    array[0, 0] = 7
-    assert enclosed.midpoint[0, 0] == 1
-
-
-# The toolbox
-
-
-@pytest.mark.parametrize("exponent", [-1074, -1000, -401, 0, 401, 1000, 1023])
-def test_scaling_by_a_power_of_two_loses_nothing(exponent):
-    table = np.ldexp(np.array([[1.0, -0.0]]), exponent)
-    quotient, power = scaled(table)
-    assert Fraction(quotient[0, 0]) * Fraction(2) ** power == Fraction(2) ** exponent
-
-
-@pytest.mark.parametrize("largest", [1e-320, 1e-200, 1.0, 1e200, 1.7e308])
-def test_the_norm_does_not_overflow_or_vanish(largest):
-    ball = frobenius(np.full((3, 3), largest))
-    assert oracle.holds(ball, 3 * Fraction(largest))
-    assert ball.rad() < 1e-13 * arb(largest)

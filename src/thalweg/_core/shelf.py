@@ -93,6 +93,21 @@ class Shelf:
         module = importlib.import_module(card.module)
         return getattr(module, card.class_name)
 
+    def fields(self, name: str) -> list[str]:
+        """Return the names of the fields of an entry.
+
+        Args:
+            name: A name on the shelf.
+
+        Returns:
+            What `make` takes for it.
+
+        Raises:
+            UnknownName: If there is no such entry.
+        """
+        entry = self.entry(name)
+        return [field.name for field in dataclasses.fields(entry) if field.init]
+
     def make(self, name: str, **fields: Any) -> Any:
         """Return the entry `name` with its fields set.
 
@@ -108,7 +123,7 @@ class Shelf:
             DomainError: If a field that has no default is missing.
         """
         entry = self.entry(name)
-        known = [field.name for field in dataclasses.fields(entry) if field.init]
+        known = self.fields(name)
         for field in fields:
             if field not in known:
                 raise unknown(field, known, f"'{name}', which has other fields")
@@ -128,9 +143,7 @@ class Shelf:
             bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
             if self.base not in bases:
                 continue
-            name = (
-                f"{file.stem}.{node.name}" if self.by_paper else _snake(node.name)
-            )
+            name = f"{file.stem}.{node.name}" if self.by_paper else _snake(node.name)
             text = ast.get_docstring(node) or ""
             summary = text.partition("\n")[0]
             yield Card(name, f"{self.package}.{file.stem}", node.name, summary)

@@ -48,9 +48,7 @@ def check_std(std: float) -> None:
         raise DomainError(f"std is {std}; it must be a finite number >= 0.")
 
 
-def gaussian_layers(
-    key: PRNGKeyArray, net: LinearNet, stds: list[float]
-) -> Weights:
+def gaussian_layers(key: PRNGKeyArray, net: LinearNet, stds: list[float]) -> Weights:
     """Return independent Gaussian layers, layer `j` with standard deviation
     `stds[j - 1]`.
     """
@@ -61,9 +59,7 @@ def gaussian_layers(
     )
 
 
-def random_rotations(
-    key: PRNGKeyArray, net: LinearNet
-) -> list[Float[Array, "_ _"]]:
+def random_rotations(key: PRNGKeyArray, net: LinearNet) -> list[Float[Array, "_ _"]]:
     """Return one uniformly random orthogonal matrix per hidden space."""
     keys = jax.random.split(key, net.depth)
     return [

@@ -75,7 +75,9 @@ class Aligned(AbstractInit):
         return rotated(chain, random_rotations(key, net)) if self.mix else chain
 
 
-def _along(left: Array, right: Array, strengths: Float[Array, "mode"], net: LinearNet) -> Weights:
+def _along(
+    left: Array, right: Array, strengths: Float[Array, "mode"], net: LinearNet
+) -> Weights:
     # Factored in the modes' own coordinates: an SVD of the product would mix
     # modes of equal strength.
     modes = strengths.shape[0]

@@ -67,7 +67,9 @@ class LambdaBalanced(AbstractInit):
         inputs, hidden, outputs = net.widths
         matrix = self.end_to_end
         if matrix is None:
-            matrix = self.std * jax.random.normal(matrix_key, (outputs, inputs), dtype=float)
+            matrix = self.std * jax.random.normal(
+                matrix_key, (outputs, inputs), dtype=float
+            )
         left, values, right = jnp.linalg.svd(matrix, full_matrices=True)
         kept = min(hidden, values.shape[0])
         strengths = jnp.zeros(hidden).at[:kept].set(values[:kept])

@@ -23,7 +23,9 @@ class Orthogonal(AbstractInit):
 
     gain: float = 1.0
 
-    source: ClassVar[Source] = SAXE2014.at("Section 3, random orthogonal initial conditions")
+    source: ClassVar[Source] = SAXE2014.at(
+        "Section 3, random orthogonal initial conditions"
+    )
 
     def __post_init__(self) -> None:
         """Check the field."""

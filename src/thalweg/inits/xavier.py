@@ -28,5 +28,7 @@ class Xavier(AbstractInit):
 
     def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
         """Return Gaussian weights."""
-        stds = [self.gain * (2 / (rows + columns)) ** 0.5 for rows, columns in net.shapes]
+        stds = [
+            self.gain * (2 / (rows + columns)) ** 0.5 for rows, columns in net.shapes
+        ]
         return gaussian_layers(key, net, stds)

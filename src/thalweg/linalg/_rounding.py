@@ -11,57 +11,16 @@ Scalars are balls throughout, so none of these formulas rounds or overflows itse
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from flint import arb
 from jaxtyping import Float
 
-from thalweg._core.errors import DataError, ShapeError
 from thalweg.linalg._scalars import NO_BOUND, ZERO, Ball, positive_part, sqrt
 
 UNIT = arb(2) ** -53
 TINY = arb(2) ** -1022
-_EXACT_INTEGER = 2**53
 _COMFORTABLE = 2.0**400
-
-
-def exact_floats(array: Any) -> Float[np.ndarray, "out in"]:
-    """Return a private float64 copy that has exactly the values that came.
-
-    Args:
-        array: Finite numbers of shape `(out, in)`.
-
-    Returns:
-        The copy, read-only.
-
-    Raises:
-        DataError: If an entry is NaN, infinite, or not a float64 number.
-        ShapeError: If there are not two axes, or one is empty.
-    """
-    given = np.asarray(array)
-    kind = given.dtype.kind
-    if kind not in "biuf" or given.dtype.itemsize > 8:
-        raise DataError(
-            f"array has entries of type {given.dtype}; they must be float64 numbers."
-        )
-    if given.ndim != 2 or 0 in given.shape:
-        raise ShapeError(
-            f"array has shape {given.shape}; a matrix needs two axes, none empty."
-        )
-    if kind in "iu" and not (
-        int(given.max()) <= _EXACT_INTEGER and int(given.min()) >= -_EXACT_INTEGER
-    ):
-        raise DataError("array holds integers beyond 2**53; float64 would round them.")
-    copy = np.array(given, dtype=np.float64)
-    count = copy.size - int(np.count_nonzero(np.isfinite(copy)))
-    if count:
-        raise DataError(
-            f"array holds {count} entries that are NaN or infinite; "
-            "every entry must be a finite number."
-        )
-    copy.setflags(write=False)
-    return copy
 
 
 def growth(size: int) -> Ball:

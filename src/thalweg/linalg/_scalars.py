@@ -126,8 +126,9 @@ def bounds(ball: Ball) -> tuple[float, float]:
         infinite where there is no bound.
 
     Example:
-        >>> bounds(scalar(Fraction(1, 10)))
-        (0.09999999999999999, 0.1)
+        >>> lo, hi = bounds(scalar(Fraction(1, 3)))
+        >>> Fraction(lo) < Fraction(1, 3) < Fraction(hi)
+        True
     """
     return -upper(-ball), upper(ball)
 

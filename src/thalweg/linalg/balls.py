@@ -12,8 +12,8 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 from jaxtyping import Float
 
+from thalweg.linalg._inputs import check_equal, check_inner, exact_floats, square
 from thalweg.linalg._refine import frobenius, refined_eigenvalues
-from thalweg.linalg._rounding import exact_floats
 from thalweg.linalg._scalars import (
     NO_BOUND,
     Ball,
@@ -31,7 +31,6 @@ from thalweg.linalg._scalars import (
     total,
     working_precision,
 )
-from thalweg.linalg._shapes import check_equal, check_inner, square
 
 __all__ = [
     "Ball",

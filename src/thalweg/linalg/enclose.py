@@ -28,10 +28,10 @@ import numpy as np
 from flint import arb
 from jaxtyping import Float
 
+from thalweg.linalg._inputs import check_equal, check_inner, exact_floats, square
 from thalweg.linalg._rounding import (
     TINY,
     UNIT,
-    exact_floats,
     frobenius,
     product_error,
     scaled,
@@ -53,7 +53,6 @@ from thalweg.linalg._scalars import (
     total,
     upper,
 )
-from thalweg.linalg._shapes import check_equal, check_inner, square
 
 __all__ = [
     "Enclosed",

@@ -11,29 +11,26 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from thalweg._core.arrays import Array, Float, Matrix, Scalar, real
-from thalweg._core.errors import DomainError, ShapeError
+from thalweg._core.arrays import Array, Float, Matrix, Scalar
+from thalweg._core.errors import DomainError
+from thalweg.linalg._inputs import exact_floats
 
 
 def matrix(array: Any) -> Matrix:
     """Return a float64 array of two axes.
 
+    NaN, infinities and numbers that float64 does not hold are refused with a
+    `DataError`, except in what `jit` is tracing, which nobody can look into.
+
     Args:
-        array: Numbers of shape `(out, in)`, all finite.
+        array: Finite numbers of shape `(out, in)`.
 
     Returns:
-        The matrix. NaN and infinities are found only outside of `jit`; `real`
-        refuses them with a `DataError`.
-
-    Raises:
-        ShapeError: If there are not two axes.
+        The matrix.
     """
-    numbers = real("array", array)
-    if numbers.ndim != 2 or 0 in numbers.shape:
-        raise ShapeError(
-            f"array has shape {numbers.shape}; a matrix needs two axes, none empty."
-        )
-    return numbers
+    if isinstance(array, jax.core.Tracer):
+        return jnp.asarray(array, dtype=jnp.float64)
+    return jnp.asarray(exact_floats(array))
 
 
 def scalar(value: Any) -> Scalar:

@@ -23,6 +23,7 @@ class AbstractMeasure:
         invariant_under: What may be done to the weights without changing it:
             `"rotations of hidden spaces"`, `"rotations of both ends"` (with the
             data turned along).
+        says: What theory says about it, in one sentence.
         source: Where it is defined.
     """
 
@@ -31,7 +32,19 @@ class AbstractMeasure:
     log_scale: ClassVar[bool] = False
     conserved: ClassVar[bool] = False
     invariant_under: ClassVar[tuple[str, ...]] = ()
+    says: ClassVar[str] = ""
     source: ClassVar[Source]
+
+    def levels(self, problem: Any) -> Any:
+        """Return values to compare with, drawn as dashed lines; `None` for none.
+
+        Args:
+            problem: A `Problem` or a `Playground`.
+
+        Returns:
+            A sequence of numbers, or `None`.
+        """
+        return None
 
     @abstractmethod
     def read(self, problem: Any, weights: Any) -> Array:

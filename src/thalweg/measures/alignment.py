@@ -26,7 +26,10 @@ class Alignment(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
-    source: ClassVar[Source] = ARORA2019.at("Section 3.2, singular vectors of neighbours")
+    says: ClassVar[str] = "It is 1 throughout from a balanced start under the flow."
+    source: ClassVar[Source] = ARORA2019.at(
+        "Section 3.2, singular vectors of neighbours"
+    )
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "layer"]:
         """Return one cosine per hidden space, of shape `(depth - 1,)`."""
@@ -38,6 +41,8 @@ class Alignment(AbstractMeasure):
 
 def _cosine(one: Array, other: Array) -> Array:
     # Scaled first: the squares of small weights would underflow.
-    one, other = (m / jnp.where(jnp.max(m) > 0, jnp.max(jnp.abs(m)), 1.0) for m in (one, other))
+    one, other = (
+        m / jnp.where(jnp.max(m) > 0, jnp.max(jnp.abs(m)), 1.0) for m in (one, other)
+    )
     norms = jnp.sqrt(jnp.sum(one * one) * jnp.sum(other * other))
     return jnp.sum(one * other) / jnp.where(norms > 0, norms, 1.0)

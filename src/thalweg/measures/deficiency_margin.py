@@ -25,9 +25,17 @@ class DeficiencyMargin(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "While it is positive, no matrix of smaller loss has lost rank "
+        "(Arora et al., Claim 1)."
+    )
     source: ClassVar[Source] = ARORA2019.at("Definition 2")
 
     def read(self, problem: Any, weights: Any) -> Scalar:
         """Return the margin of `weights`."""
         gap = end_to_end(problem.chain(weights)) - problem.target
         return problem.target_singular_values[-1] - jnp.sqrt(jnp.sum(gap * gap))
+
+    def levels(self, problem: Any) -> tuple[float, ...]:
+        """Return zero, below which nothing is promised."""
+        return (0.0,)

@@ -20,6 +20,7 @@ class EffectiveRank(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = "From small starts it climbs in steps, mode by mode."
     source: ClassVar[Source] = ROY2007.at("Definition 1")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

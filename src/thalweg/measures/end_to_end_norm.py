@@ -22,9 +22,14 @@ class EndToEndNorm(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = "At a global minimum it is the norm of the target."
     source: ClassVar[Source] = ARORA2019.at("Section 2")
 
     def read(self, problem: Any, weights: Any) -> Scalar:
         """Return the norm."""
         matrix = end_to_end(problem.chain(weights))
         return jnp.sqrt(jnp.sum(matrix * matrix))
+
+    def levels(self, problem: Any) -> tuple[float, ...]:
+        """Return the norm of the target."""
+        return (float(jnp.linalg.norm(problem.target)),)

@@ -19,6 +19,10 @@ class ExcessLoss(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "The quantity the convergence theorems bound; a straight line on "
+        "this scale is linear convergence."
+    )
     source: ClassVar[Source] = ARORA2019.at("Section 2")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

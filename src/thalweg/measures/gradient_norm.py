@@ -22,6 +22,7 @@ class GradientNorm(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = "It vanishes at critical points only: minima and saddles."
     source: ClassVar[Source] = CS439.at("Lecture 6, slide The gradient")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

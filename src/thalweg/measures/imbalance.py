@@ -37,6 +37,10 @@ class Imbalance(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "Constant along the flow; descent moves it by a multiple of the "
+        "step size squared per step."
+    )
     source: ClassVar[Source] = ARORA2019.at("Definition 1, delta-balanced")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

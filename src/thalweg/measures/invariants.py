@@ -20,13 +20,15 @@ class Invariants(AbstractMeasure):
     axes: ClassVar[tuple[str, ...]] = ("layer", "out", "in")
     conserved: ClassVar[bool] = True
     invariant_under: ClassVar[tuple[str, ...]] = ("rotations of both ends",)
+    says: ClassVar[str] = (
+        "Constant along the flow (Chitour et al., Lemma 1); descent moves "
+        "them by a multiple of the step size squared per step."
+    )
     source: ClassVar[Source] = CHITOUR2023.at("Lemma 1")
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "layer out in"]:
         """Return the invariants, of shape `(depth - 1, widest, widest)`."""
         matrices = chain.invariants(problem.chain(weights))
         widest = max((gap.shape[0] for gap in matrices), default=0)
-        padded = [
-            jnp.pad(gap, ((0, widest - gap.shape[0]),) * 2) for gap in matrices
-        ]
+        padded = [jnp.pad(gap, ((0, widest - gap.shape[0]),) * 2) for gap in matrices]
         return jnp.stack(padded) if padded else jnp.zeros((0, 0, 0))

@@ -26,6 +26,10 @@ class LayerSingularValues(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "In a balanced chain all layers share the N-th roots of the end-to-"
+        "end singular values."
+    )
     source: ClassVar[Source] = ARORA2019.at("Appendix, balanced weights share spectra")
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "layer mode"]:

@@ -19,6 +19,10 @@ class Loss(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "Along the flow it never increases; along descent it does not while"
+        " the step is below 2 over the sharpness."
+    )
     source: ClassVar[Source] = ARORA2019.at("Section 2")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

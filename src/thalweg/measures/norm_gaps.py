@@ -22,6 +22,9 @@ class NormGaps(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "Constant along the flow, so if one layer stays bounded all do."
+    )
     source: ClassVar[Source] = CHITOUR2023.at("Lemma 1, trace of equation (8)")
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "layer"]:

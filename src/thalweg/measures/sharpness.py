@@ -32,7 +32,12 @@ class Sharpness(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
-    source: ClassVar[Source] = SAXE2014.at("Appendix B, largest eigenvalue of the Hessian")
+    says: ClassVar[str] = (
+        "Descent is linearly stable where it is below 2 over the step size."
+    )
+    source: ClassVar[Source] = SAXE2014.at(
+        "Appendix B, largest eigenvalue of the Hessian"
+    )
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "mode"]:
         """Return the values, of shape `(top,)`."""

@@ -25,7 +25,12 @@ class SharpnessResidual(AbstractMeasure):
     symbol: ClassVar[str] = r"\|\nabla^2 L\, v_i - \lambda_i v_i\|"
     axes: ClassVar[tuple[str, ...]] = ("mode",)
     log_scale: ClassVar[bool] = True
-    source: ClassVar[Source] = SAXE2014.at("Appendix B, largest eigenvalue of the Hessian")
+    says: ClassVar[str] = (
+        "An eigenvalue of the Hessian lies within it of the recorded sharpness."
+    )
+    source: ClassVar[Source] = SAXE2014.at(
+        "Appendix B, largest eigenvalue of the Hessian"
+    )
 
     def read(self, problem: Any, weights: Any) -> Float[Array, "mode"]:
         """Return the bounds, of shape `(top,)`."""

@@ -39,6 +39,10 @@ class Spread(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    says: ClassVar[str] = (
+        "It never grows along descent on the playground below the hyperbola"
+        " (CS-439, Lemma on balanced iterates)."
+    )
     source: ClassVar[Source] = CS439.at("Lecture 6, slide Main tool: Balanced iterates")
 
     def read(self, problem: Any, weights: Any) -> Scalar:

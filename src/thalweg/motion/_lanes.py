@@ -71,9 +71,7 @@ class State(NamedTuple):
     columns: Any
 
 
-def _walk(
-    problem: Any, rules: Rules, state: State, stop: Array
-) -> State:
+def _walk(problem: Any, rules: Rules, state: State, stop: Array) -> State:
     """Take steps until `stop`, one per lane, or until every lane has ended."""
     evaluate = jax.vmap(problem.evaluate)
     pull = jax.vmap(problem.pull)
@@ -162,9 +160,7 @@ def _mark_stalls(problem: Any, rules: Rules, state: State) -> State:
         norm = jnp.sqrt(sum(jnp.sum(leaf * leaf) for leaf in leaves))
         step = jax.tree.map(lambda g: -step_size * g, gradient)
         if velocity is not None:
-            step = jax.tree.map(
-                lambda v, s: rules.momentum * v + s, velocity, step
-            )
+            step = jax.tree.map(lambda v, s: rules.momentum * v + s, velocity, step)
         still = [
             jnp.all(w + s == w)
             for w, s in zip(
@@ -185,7 +181,9 @@ def _mark_stalls(problem: Any, rules: Rules, state: State) -> State:
 def _record(problem: Any, measures: Measures, state: State) -> State:
     row = jax.vmap(lambda weights: read_all(problem, weights, measures))(state.weights)
     columns = {
-        name: lax.dynamic_update_index_in_dim(state.columns[name], row[name], state.slot, 0)
+        name: lax.dynamic_update_index_in_dim(
+            state.columns[name], row[name], state.slot, 0
+        )
         for name in row
     }
     return state._replace(columns=columns, slot=state.slot + 1)
@@ -427,9 +425,7 @@ class Blocks:
         self, diverged: np.ndarray, weights: Any, velocity: Any
     ) -> tuple[Any, Any]:
         """Walk diverged lanes to the last iterate before each blew up."""
-        picked = {
-            name: self._gathered(name)[diverged] for name in ("ended", "rewound")
-        }
+        picked = {name: self._gathered(name)[diverged] for name in ("ended", "rewound")}
         rest = {
             name: self._gathered(name)[diverged]
             for name in ("excess", "previous", "status", "limit")

@@ -274,7 +274,9 @@ def _gather(
         start=one(run.starts),
         weights=one(ends.weights),
         velocity=None if ends.velocity is None else one(ends.velocity),
-        step_size=np.asarray(run.step_sizes) if run.batched else float(run.step_sizes[0]),
+        step_size=np.asarray(run.step_sizes)
+        if run.batched
+        else float(run.step_sizes[0]),
         clock=clock,
         columns=columns if run.batched else {n: c[0] for n, c in columns.items()},
         outcome=bundle(outcomes, run.batched),
@@ -287,9 +289,11 @@ def _continued(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Put the earlier records on the grid in front of the new ones."""
     on_grid = np.isin(earlier.clock, run.targets) & (earlier.clock < clock[0])
-    old = earlier.columns if run.batched else {
-        name: column[None] for name, column in earlier.columns.items()
-    }
+    old = (
+        earlier.columns
+        if run.batched
+        else {name: column[None] for name, column in earlier.columns.items()}
+    )
     joined = {
         name: np.concatenate([old[name][:, on_grid], columns[name]], axis=1)
         for name in columns
@@ -372,9 +376,7 @@ def _rules(run: _Run) -> "_lanes.Rules":
         step_size=run.step_sizes,
         accuracy=jnp.asarray(-jnp.inf if accuracy is None else accuracy, dtype=float),
         momentum=jnp.asarray(run.settings["momentum"], dtype=float),
-        gradient_tolerance=jnp.asarray(
-            run.settings["gradient_tolerance"], dtype=float
-        ),
+        gradient_tolerance=jnp.asarray(run.settings["gradient_tolerance"], dtype=float),
     )
 
 

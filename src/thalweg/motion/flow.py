@@ -328,13 +328,17 @@ def _gather(
     columns = {
         name: np.stack(
             [
-                np.stack((one.rows[name] + [one.rows[name][-1]] * times.size)[: times.size])
+                np.stack(
+                    (one.rows[name] + [one.rows[name][-1]] * times.size)[: times.size]
+                )
                 for one in lanes
             ]
         )
         for name, _ in measures
     }
-    weights = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(o.weights for o in lanes))
+    weights = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *(o.weights for o in lanes)
+    )
     drift = [
         _drift(problem, lane(starts, k), lane(weights, k)) for k in range(len(lanes))
     ]
@@ -399,7 +403,12 @@ def _record_times(
         raise DomainError("pass either horizon or times, and not both.")
     if times is not None:
         clock = np.asarray(real("times", times))
-        if clock.ndim != 1 or clock.size < 2 or clock[0] != 0 or np.any(np.diff(clock) <= 0):
+        if (
+            clock.ndim != 1
+            or clock.size < 2
+            or clock[0] != 0
+            or np.any(np.diff(clock) <= 0)
+        ):
             raise DomainError(
                 "times must be an increasing sequence of at least two that starts at 0."
             )

@@ -258,9 +258,7 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         (entry["column"], shelf.make(entry["column"], **entry["fields"]))
         for entry in card["measures"]
     )
-    outcomes = tuple(
-        Outcome.from_json(_infinite(entry)) for entry in card["outcomes"]
-    )
+    outcomes = tuple(Outcome.from_json(_infinite(entry)) for entry in card["outcomes"])
     step_size = arrays.get("step_size")
     return Path(
         problem=problem,

@@ -180,9 +180,7 @@ class Moments(eqx.Module):
         )
 
     @classmethod
-    def whitened(
-        cls, target: Any, *, scale: str = "mean", note: str = ""
-    ) -> "Moments":
+    def whitened(cls, target: Any, *, scale: str = "mean", note: str = "") -> "Moments":
         r"""Return the pure problem $\tfrac12\|W - \Phi\|_F^2$ of a target.
 
         Args:

@@ -202,8 +202,9 @@ def _cells(array: np.ndarray) -> Column:
 
 def _npz(file: Path) -> Columns:
     found = Columns({})
-    with np.load(file, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+    with open(file, "rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
             raise DataError(
                 f"{file.name} is a single array; save several with np.savez."
             )

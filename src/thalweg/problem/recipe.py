@@ -132,7 +132,8 @@ class Preparation:
         ]
 
     def _told_of_samples(self) -> list[str]:
-        lines = [f"{self.features} features, rank {self.rank}{self._told_of_values()}"]
+        rank = f"rank {self.rank}" + (" with the bias" if self.recipe.bias else "")
+        lines = [f"{self.features} features, {rank}{self._told_of_values()}"]
         if self.constant:
             lines.append(f"constant, so dropped: {self._listed(self.constant)}")
         lines += [f"equal features: {self._listed(group)}" for group in self.duplicates]

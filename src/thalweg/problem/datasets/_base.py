@@ -99,9 +99,6 @@ class AbstractDataset(ABC):
             folder: Where to; the first folder that is searched by default.
             archive: A local copy to take instead of downloading.
 
-        Returns:
-            The folder.
-
         Raises:
             DataError: If there is nothing to fetch, or it did not arrive whole.
         """

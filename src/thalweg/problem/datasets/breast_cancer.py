@@ -27,7 +27,9 @@ class BreastCancer(AbstractDataset):
     samples: ClassVar[int] = 569
     features: ClassVar[int] = 30
     outputs: ClassVar[int] = 1
-    sha256: ClassVar[str | None] = None
+    sha256: ClassVar[str | None] = (
+        "7d3238278503de29fd5220486475389342a6a9695d0c9eaa7ef15498dcd68eda"
+    )
     offline: ClassVar[bool] = True
     address: ClassVar[str] = "https://archive.ics.uci.edu/dataset/17"
 

@@ -26,7 +26,9 @@ class Diabetes(AbstractDataset):
     samples: ClassVar[int] = 442
     features: ClassVar[int] = 10
     outputs: ClassVar[int] = 1
-    sha256: ClassVar[str | None] = None
+    sha256: ClassVar[str | None] = (
+        "6ef542b5280bd19d90cca7628fc66d8d2c78ae3d405215125a55c7591bc703f8"
+    )
     offline: ClassVar[bool] = True
     address: ClassVar[str] = "https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html"
 

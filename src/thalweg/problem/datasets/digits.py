@@ -38,7 +38,9 @@ class Digits(AbstractDataset):
     samples: ClassVar[int] = 1797
     features: ClassVar[int] = 64
     outputs: ClassVar[int] = 9
-    sha256: ClassVar[str | None] = None
+    sha256: ClassVar[str | None] = (
+        "c590a2722d98ddd070fbeec3e1aa1a77893446d81229be43882b5223352b1fcd"
+    )
     offline: ClassVar[bool] = True
     address: ClassVar[str] = "https://archive.ics.uci.edu/dataset/80"
 

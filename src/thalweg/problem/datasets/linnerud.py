@@ -25,7 +25,9 @@ class Linnerud(AbstractDataset):
     samples: ClassVar[int] = 20
     features: ClassVar[int] = 3
     outputs: ClassVar[int] = 3
-    sha256: ClassVar[str | None] = None
+    sha256: ClassVar[str | None] = (
+        "dec49aa570947517ae982c01158cac15f179c7a491eac8dce74999e71714d10f"
+    )
     offline: ClassVar[bool] = True
     address: ClassVar[str] = "https://scikit-learn.org/stable/datasets/toy_dataset.html"
 

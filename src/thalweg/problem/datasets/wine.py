@@ -35,7 +35,9 @@ class Wine(AbstractDataset):
     samples: ClassVar[int] = 178
     features: ClassVar[int] = 13
     outputs: ClassVar[int] = 2
-    sha256: ClassVar[str | None] = None
+    sha256: ClassVar[str | None] = (
+        "912ad008aedc8dc242f4faab6c65722821912390fe2930142951424ee91aac61"
+    )
     offline: ClassVar[bool] = True
     address: ClassVar[str] = "https://archive.ics.uci.edu/dataset/109"
 

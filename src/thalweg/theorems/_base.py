@@ -1,0 +1,337 @@
+"""The contract of a theorem: hypotheses with their slack, and a guarantee.
+
+A hypothesis that fails is a result, never an exception. Slacks are balls: enclosures
+of real numbers, computed with proven error bounds from the exact binary values of
+weights, data and step.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from thalweg._core.errors import DomainError
+from thalweg._core.source import Source
+from thalweg.linalg import balls, enclose
+from thalweg.linalg.chain import end_to_end
+from thalweg.problem.scalar import Playground
+
+Ball = Any
+"""A `flint.arb`: an enclosure of a real number."""
+
+
+class Verdict(StrEnum):
+    """What is known of a claim."""
+
+    PROVED = "proved"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A claim `slack > 0` (or `>= 0`), or a plain fact.
+
+    Attributes:
+        name: The claim as written in the paper.
+        slack: A ball that holds the slack; `None` for a fact.
+        strict: Whether the slack must be positive rather than non-negative.
+        fact: For a claim without a number, whether it is true.
+        mend: What would make it true, in words; may be empty.
+    """
+
+    name: str
+    slack: Ball = None
+    strict: bool = True
+    fact: bool | None = None
+    mend: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return whether the ball decides the claim."""
+        if self.slack is None:
+            return Verdict.PROVED if self.fact else Verdict.REFUTED
+        lo, hi = balls.bounds(self.slack)
+        if lo > 0 or (lo == 0 and not self.strict):
+            return Verdict.PROVED
+        if hi < 0 or (hi == 0 and self.strict):
+            return Verdict.REFUTED
+        return Verdict.UNDECIDED
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return floats that enclose the slack; `None` for a fact."""
+        return None if self.slack is None else balls.bounds(self.slack)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem, a start and a step, as exact values in one arithmetic.
+
+    Attributes:
+        problem: A `Problem` or a `Playground`.
+        start: The weights, as floats; `None` if the theorem draws its own.
+        step_size: The step, or `None` for a flow.
+        la: The arithmetic: `linalg.enclose` or `linalg.balls`.
+    """
+
+    problem: Any
+    start: Any = None
+    step_size: float | None = None
+    la: Any = enclose
+
+    @property
+    def depth(self) -> int:
+        """Return the number of layers."""
+        return self.problem.net.depth
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return the widths of the net."""
+        return self.problem.net.widths
+
+    @cached_property
+    def weights(self) -> list[Any]:
+        """Return the layers as matrices of the arithmetic."""
+        return [self.la.matrix(np.asarray(w)) for w in self.problem.chain(self.start)]
+
+    @cached_property
+    def balls(self) -> list[Ball]:
+        """Return the weights of a net of width one as exact balls.
+
+        Raises:
+            DomainError: If a layer has more than one weight.
+        """
+        chain = [np.asarray(layer) for layer in self.problem.chain(self.start)]
+        if any(layer.size != 1 for layer in chain):
+            raise DomainError("case.balls needs layers of one weight each.")
+        return [balls.scalar(float(layer.item())) for layer in chain]
+
+    @cached_property
+    def step(self) -> Ball:
+        """Return the step size as an exact ball.
+
+        Raises:
+            DomainError: If no step size came.
+        """
+        if self.step_size is None:
+            raise DomainError(
+                "this theorem is about descent and needs a step; pass step_size."
+            )
+        return balls.scalar(float(self.step_size))
+
+    @cached_property
+    def target(self) -> Any:
+        """Return the target of a whitened problem, exactly as stored."""
+        return self.la.matrix(np.asarray(self.problem.target))
+
+    @cached_property
+    def inputs_factor(self) -> Any:
+        """Return the moments' input factor; the identity for whitened data."""
+        return self.la.matrix(np.asarray(self.problem.data.inputs_factor))
+
+    @cached_property
+    def excess_loss(self) -> Ball:
+        """Return the loss at the start above its constant part."""
+        if isinstance(self.problem, Playground):
+            gap = balls.prod(self.balls) - 1
+            return gap * gap / 2
+        data = self.problem.data
+        product = end_to_end(self.weights)
+        if not data.is_whitened:
+            product = product @ self.inputs_factor
+        gap = self.la.norm(product - self.la.matrix(np.asarray(data.labels_factor)))
+        return gap * gap / 2
+
+    @property
+    def is_whitened(self) -> bool:
+        """Return whether the inputs' second moment is the identity."""
+        return self.is_playground or bool(self.problem.data.is_whitened)
+
+    @property
+    def is_playground(self) -> bool:
+        """Return whether the problem is the lecture's."""
+        return isinstance(self.problem, Playground)
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """What a theorem promises of a case whose hypotheses hold.
+
+    Attributes:
+        statement: The promise in words, with its numbers.
+        clock: `iteration` or `flow time`.
+        start: Ball of the excess loss at the start.
+        factor: The excess loss is at most `factor ** t` times that at the start.
+        rate: Or at most `exp(-rate * t)` times it.
+        count: Iterations or time to an accuracy, as the theorem states it; by
+            default what the factor or the rate gives.
+        probability: With at least this probability; `None` for a certain promise.
+        conserved: Measures the theorem says stay constant.
+    """
+
+    statement: str
+    clock: str = "iteration"
+    start: Ball = None
+    factor: Ball = None
+    rate: Ball = None
+    count: Callable[[Ball], Ball] | None = None
+    probability: Ball = None
+    conserved: tuple[str, ...] = ()
+
+    @property
+    def decay(self) -> Ball:
+        """Return the promised rate as `exp(-decay * t)`; `None` without one."""
+        if self.rate is not None:
+            return self.rate
+        if self.factor is None:
+            return None
+        return -balls.log(self.factor)
+
+    def time_to(self, accuracy: float) -> float | None:
+        """Return a proven bound on the iterations, or the flow time, to an accuracy.
+
+        Args:
+            accuracy: Excess loss, `> 0`.
+
+        Returns:
+            A whole number of iterations, or a time; infinite if nothing finite is
+            proved; `None` if the theorem bounds no loss.
+        """
+        goal = balls.scalar(float(accuracy))
+        if self.count is not None:
+            bound = self.count(goal)
+        elif self.decay is not None:
+            bound = balls.log(self.start / goal) / self.decay
+        else:
+            return None
+        high = balls.bounds(bound)[1]
+        high = float("inf") if np.isnan(high) else max(high, 0.0)
+        return float(np.ceil(high)) if self.clock == "iteration" else high
+
+    def bound_at(self, clock: np.ndarray) -> np.ndarray | None:
+        """Return the promised bound on the excess loss at clock values.
+
+        Args:
+            clock: Iterations, or flow times, at least 0.
+
+        Returns:
+            Upper bounds, rounded up; `None` if the theorem gives no curve.
+        """
+        if self.decay is None:
+            return None
+        decay = max(balls.bounds(self.decay)[0], 0.0)
+        start = balls.bounds(self.start)[1]
+        # exp is accurate to a few units of rounding; 1e-12 covers the product too.
+        return start * np.exp(-decay * np.asarray(clock)) * (1 + 1e-12)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A number printed in a source, and how to compute it.
+
+    Attributes:
+        where: What it is, and where it stands.
+        text: The number as printed; its last digit says how precise it is.
+        value: Returns our number.
+    """
+
+    where: str
+    text: str
+    value: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A case for the contract tests.
+
+    Attributes:
+        problem: The problem.
+        start: The weights.
+        step_size: The step, or `None`.
+        refuted: For a counterexample, the hypothesis that fails.
+    """
+
+    problem: Any
+    start: Any
+    step_size: float | None = None
+    refuted: str = ""
+
+
+@dataclass(frozen=True)
+class AbstractTheorem:
+    """A result of a paper, with hypotheses that can be checked.
+
+    Attributes:
+        source: The paper and the place.
+        bounds: The measure whose course is bounded, or `""`.
+        clock: `iteration` for descent, `flow time` for the flow.
+        status: How far the constants have been checked against the source.
+    """
+
+    source: ClassVar[Source]
+    bounds: ClassVar[str] = "loss"
+    clock: ClassVar[str] = "iteration"
+    status: ClassVar[str] = "read in the source"
+
+    @abstractmethod
+    def hypotheses(self, case: Case) -> list[Hypothesis]:
+        """Return the hypotheses of a case, structural facts first.
+
+        Where a fact is false nothing further need be returned.
+
+        Args:
+            case: The case, in one arithmetic.
+
+        Returns:
+            The hypotheses, each with its slack in that arithmetic.
+        """
+
+    @abstractmethod
+    def guarantee(self, case: Case) -> Guarantee:
+        """Return what is promised of a case whose hypotheses hold.
+
+        Args:
+            case: The case.
+
+        Returns:
+            The promise.
+        """
+
+    def safe_step(self, case: Case) -> float | None:
+        """Return the largest step the theorem allows, rounded inward.
+
+        Args:
+            case: The case; its step is not used.
+
+        Returns:
+            The step; `None` if no step helps, or the theorem is about the flow.
+        """
+        return None
+
+    def witnesses(self) -> Iterator[Example]:
+        """Yield cases that satisfy every hypothesis."""
+        yield from ()
+
+    def counterexamples(self) -> Iterator[Example]:
+        """Yield cases in which the named hypothesis is refuted."""
+        yield from ()
+
+    def printed_values(self) -> Iterator[Printed]:
+        """Yield numbers of the source."""
+        yield from ()
+
+
+def certainly_positive(ball: Ball) -> bool:
+    """Return whether every number of a ball is above zero."""
+    return balls.bounds(ball)[0] > 0
+
+
+def inward(limit: Ball) -> float | None:
+    """Return the largest float that is certainly at most `limit`; `None` if none > 0."""
+    low = balls.bounds(limit)[0]
+    return float(low) if 0 < low < float("inf") else None
