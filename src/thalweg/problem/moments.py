@@ -244,7 +244,7 @@ class Moments(eqx.Module):
             inputs_factor=jnp.asarray(reduction.inputs_factor),
             labels_factor=jnp.asarray(reduction.labels_factor),
             leftover=jnp.asarray(reduction.leftover),
-            constant=jnp.asarray(reduction.constant),
+            constant=jnp.asarray(reduction.constant, dtype=jnp.float64),
             whitening=None
             if samples is None
             else AffineMap(

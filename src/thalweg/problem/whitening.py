@@ -201,6 +201,10 @@ def _labels(
     shown = (without if recipe.centers_labels else outputs) / scales
     basis = sides.basis
     explained = weight * (shown.T @ basis)
+    if recipe.centers_inputs:  # the basis is orthogonal to constants: use it exactly
+        explained = weight * ((without / scales).T @ basis)
+        if recipe.bias:
+            explained[:, -1] = weight * len(outputs) ** 0.5 * mean / scales
     if recipe.labels == "unit":
         if np.linalg.norm(explained) <= RANK_TOLERANCE * weight * np.linalg.norm(shown):
             raise DataError(

@@ -1,6 +1,7 @@
 """Images of ten classes in MNIST's files: finding, checking, fetching them."""
 
 import hashlib
+import math
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -24,6 +25,9 @@ STEMS = {
 """The four IDX files by the keys of the NPZ file."""
 
 PARTS = ("train", "test")
+
+TRAINING = 60000
+"""How many images of OpenML's single table are for training."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class ImageSet:
             path: From where, for the message.
 
         Returns:
-            The array.
+            The array; images as squares, should they have come as rows.
 
         Raises:
             DataError: If its bytes are others.
@@ -74,6 +78,9 @@ class ImageSet:
                 "is damaged or of another set. Bring the right one by "
                 f"`thalweg data fetch {self.name}`."
             )
+        if key.startswith("x") and array.ndim == 2:
+            side = math.isqrt(array.shape[1])
+            array = array.reshape(-1, side, side)
         return array
 
     def read(self, part: str, data_dir: str | Path | None) -> tuple[np.ndarray, Path]:
@@ -143,8 +150,7 @@ class ImageSet:
                 array = read_idx(path)
             else:
                 path, array = archive, _from_npz(archive, key)
-            self.check(key, array, path)
-            _write_idx(array, target / STEMS[key])
+            _write_idx(self.check(key, array, path), target / STEMS[key])
         return target
 
     def _from_openml(self, target: Path, reason: DataError) -> None:
@@ -154,12 +160,12 @@ class ImageSet:
             data = fetch_openml(self.openml, version=1, as_frame=False, parser="auto")
         except (OSError, ValueError) as error:
             raise reason from error
-        images = np.asarray(data.data).astype(np.uint8).reshape(-1, 28, 28)
+        images = np.asarray(data.data).astype(np.uint8)
         classes = np.asarray(data.target).astype(np.uint8)
         for key in STEMS:
             array = images if key.startswith("x") else classes
-            array = array[:60000] if key.endswith("train") else array[60000:]
-            self.check(key, array, Path(self.openml))
+            array = array[:TRAINING] if key.endswith("train") else array[TRAINING:]
+            array = self.check(key, array, Path(self.openml))
             _write_idx(array, target / STEMS[key])
 
 
@@ -220,7 +226,7 @@ def _from_npz(path: Path, key: str) -> np.ndarray:
         with open(path, "rb") as stream:
             archive = np.load(stream, allow_pickle=False)
             return archive[key]
-    except KeyError as error:
+    except (KeyError, IndexError) as error:
         raise DataError(
             f"{path} holds no array '{key}'; it must have Keras's keys: "
             f"{', '.join(STEMS)}."
