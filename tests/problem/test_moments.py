@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thalweg._core.errors import DataError, DomainError, ShapeError, UnknownName
-from thalweg.problem.coding import code, contrasts
 from thalweg.problem.moments import Moments
 
 EPS = np.finfo(np.float64).eps
@@ -310,6 +309,7 @@ def test_units_may_be_extreme(size):
         ),
         (np.eye(3), np.ones(3), {"rescale": "units"}, UnknownName, "mean 'unit'"),
         (np.eye(3), np.ones(3), {"scale": "average"}, UnknownName, "list of scales"),
+        (np.eye(3), np.ones(3), {"feature_names": ("a",)}, ShapeError, "1 names for 3"),
         (np.eye(3), np.ones(3), {"center": "labels"}, DomainError, "or 'inputs'"),
         (
             np.eye(3),
@@ -362,54 +362,6 @@ def test_moments_are_frozen():
         moments.samples = 3
 
 
-def test_from_moments_agrees_with_from_data():
-    inputs, labels = samples()
-    data = Moments.from_data(inputs, labels, center=True)
-    given_ = Moments.from_moments(data.xx, data.yx, data.yy)
-    assert given_.rank == data.rank
-    np.testing.assert_allclose(given_.target, data.target, rtol=1e-7)
-    np.testing.assert_allclose(given_.constant, data.constant, rtol=1e-6)
-    weights = np.random.default_rng(0).standard_normal((3, 6))
-    np.testing.assert_allclose(
-        reduced_loss(given_, weights), reduced_loss(data, weights), rtol=1e-9
-    )
-
-
-def test_from_moments_cuts_the_rank():
-    inputs, labels = samples()
-    inputs = np.hstack([inputs, inputs[:, :1] + inputs[:, 1:2], np.zeros((40, 1))])
-    moments = Moments.from_moments(inputs.T @ inputs, labels.T @ inputs)
-    assert moments.rank == 6
-    assert moments.preparation.constant == (7,)
-    assert "not known" in moments.preparation.lines()[-1]
-
-
-def test_from_moments_of_the_identity_is_whitened():
-    target = np.arange(6.0).reshape(2, 3)
-    moments = Moments.from_moments(np.eye(3), target)
-    assert moments.is_whitened
-    np.testing.assert_array_equal(moments.target, target)
-
-
-@pytest.mark.parametrize(
-    ("xx", "yx", "yy", "error", "message"),
-    [
-        (np.ones((2, 3)), np.ones((1, 3)), None, ShapeError, "must be square"),
-        (np.eye(2), np.ones((1, 3)), None, ShapeError, "must be square"),
-        ([[1.0, 0], [1, 1]], np.ones((1, 2)), None, DataError, "not symmetric"),
-        (np.diag([1.0, -1]), np.ones((1, 2)), None, DataError, "negative"),
-        ([[1.0, 2], [2, 1]], np.ones((1, 2)), None, DataError, "eigenvalue"),
-        (np.zeros((2, 2)), np.ones((1, 2)), None, DataError, "xx is zero"),
-        (np.diag([1.0, 0]), np.ones((1, 2)), None, DataError, "where xx has none"),
-        (np.eye(2), np.ones((1, 2)), [[1.0]], DataError, "explain more than all"),
-        (np.eye(2), np.ones((1, 2)), np.eye(2), ShapeError, r"\(1, 1\)"),
-    ],
-)
-def test_impossible_second_moments_are_refused(xx, yx, yy, error, message):
-    with pytest.raises(error, match=message):
-        Moments.from_moments(xx, yx, yy)
-
-
 def test_coordinates_need_samples():
     with pytest.raises(DataError, match="no raw inputs"):
         Moments.whitened(np.eye(2)).to_coordinates(np.eye(2))
@@ -419,39 +371,3 @@ def test_coordinates_need_the_same_features():
     moments = Moments.from_data(*samples())
     with pytest.raises(ShapeError, match="made from 6"):
         moments.to_coordinates(np.ones((2, 5)))
-
-
-@pytest.mark.parametrize("classes", [2, 3, 10])
-def test_contrasts_are_orthonormal_and_sum_to_zero(classes):
-    rows = contrasts(classes)
-    assert rows.shape == (classes - 1, classes)
-    np.testing.assert_allclose(rows @ rows.T, np.eye(classes - 1), atol=8 * EPS)
-    np.testing.assert_allclose(rows.sum(axis=1), 0.0, atol=8 * EPS)
-
-
-def test_contrasts_need_two_classes():
-    with pytest.raises(DomainError, match="at least two"):
-        contrasts(1)
-
-
-def test_codings_agree():
-    numbers, names = np.array([2, 0, 1]), ("a", "b", "c")
-    hot, hot_names = code(numbers, names, "one-hot")
-    contrast, contrast_names = code(numbers, names, "contrasts")
-    np.testing.assert_array_equal(hot @ contrasts(3).T, contrast)
-    np.testing.assert_array_equal(code(numbers, names, "number")[0][:, 0], numbers)
-    assert hot_names == names
-    assert contrast_names == ("contrast 1", "contrast 2")
-
-
-@pytest.mark.parametrize(
-    ("numbers", "coding", "error", "message"),
-    [
-        ([0, 1], "onehot", UnknownName, "mean 'one-hot'"),
-        ([0, 3], "one-hot", DataError, "between 0 and 2"),
-        ([-1, 0], "number", DataError, "between 0 and 2"),
-    ],
-)
-def test_bad_codings_are_refused(numbers, coding, error, message):
-    with pytest.raises(error, match=message):
-        code(np.array(numbers), ("a", "b", "c"), coding)

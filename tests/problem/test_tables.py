@@ -227,6 +227,7 @@ def test_an_empty_archive(tmp_path):
 def parquet(tmp_path):
     arrow = pytest.importorskip("pyarrow")
     pytest.importorskip("pyarrow.parquet")
+
     def write(**columns):
         path = tmp_path / "trial.parquet"
         arrow.parquet.write_table(arrow.table(columns), path)

@@ -13,9 +13,9 @@ from thalweg.measures._base import AbstractMeasure
 
 @dataclass(frozen=True)
 class Alignment(AbstractMeasure):
-    r"""Cosine between $W_{j+1}^\top W_{j+1}$ and $W_j W_j^\top$, for every $j$.
+    """Cosine between what a layer puts out and what the next one takes in.
 
-    It lies in [0, 1]: 1 where the output directions of a layer are, with their
+    For every hidden space, between the matrices `W_j W_j'` and `W_(j+1)' W_(j+1)`. It lies in [0, 1]: 1 where the output directions of a layer are, with their
     strengths, the input directions of the next (as in a balanced chain), 0 where
     nothing is passed on. It is 0 by convention where a layer vanishes.
     """

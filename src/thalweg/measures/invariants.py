@@ -14,7 +14,10 @@ from thalweg.measures._base import AbstractMeasure
 
 @dataclass(frozen=True)
 class Invariants(AbstractMeasure):
-    """All matrices `C_j`, stacked; rows and columns beyond a width are zero."""
+    """What neighbouring layers differ by, one matrix per hidden space.
+
+    The matrices are stacked; rows and columns beyond a width are zero.
+    """
 
     symbol: ClassVar[str] = r"C_j = W_{j+1}^\top W_{j+1} - W_j W_j^\top"
     axes: ClassVar[tuple[str, ...]] = ("layer", "out", "in")

@@ -14,7 +14,7 @@ from thalweg.measures._base import AbstractMeasure
 
 @dataclass(frozen=True)
 class SingularModes(AbstractMeasure):
-    r"""Strengths $u_i^\top W v_i$ along the target's modes, in their order.
+    """Strengths of the end-to-end matrix along the target's modes, in their order.
 
     At the target they are its singular values. See `layer_singular_values` for
     what each layer contributes.

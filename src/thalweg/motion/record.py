@@ -25,7 +25,7 @@ def choose_measures(measures: Sequence[Any]) -> Measures:
             `excess_loss` are added if missing.
 
     Returns:
-        Pairs of column name and measure, in the order asked for.
+        Pairs of column name and measure: these two first, then as asked for.
 
     Raises:
         DomainError: If two measures would share a column.
@@ -33,7 +33,7 @@ def choose_measures(measures: Sequence[Any]) -> Measures:
     if isinstance(measures, str):
         measures = (measures,)
     chosen: dict[str, Any] = {}
-    for entry in (*measures, *(name for name in ALWAYS if name not in measures)):
+    for entry in (*ALWAYS, *measures):
         measure = shelf.make(entry) if isinstance(entry, str) else entry
         name = column_name(measure)
         if name in chosen:

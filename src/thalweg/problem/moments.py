@@ -70,8 +70,10 @@ class Moments(eqx.Module):
     Example:
         >>> x = np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
         >>> moments = Moments.from_data(x, np.array([2.0, 0.0, 1.0, 1.0]))
-        >>> moments.target.round(12).tolist(), round(float(moments.constant), 12)
-        ([[0.5, 0.0]], 0.625)
+        >>> moments.target.shape, round(float(moments.target[0, 0]), 12)
+        ((1, 2), 0.5)
+        >>> round(float(moments.constant), 12)
+        0.625
     """
 
     inputs_factor: Float[Array, "in rank"]
@@ -131,6 +133,8 @@ class Moments(eqx.Module):
         if np.ndim(labels) == 1:
             labels = np.asarray(labels)[:, None]
         reduction = reduce(inputs, labels, recipe)
+        _check_names("feature_names", feature_names, len(reduction.mean))
+        _check_names("label_names", label_names, len(reduction.labels_factor))
         record = reduction.preparation.noted(feature_names, label_names, note)
         return cls._of(replace(reduction, preparation=record), len(labels))
 
@@ -350,3 +354,8 @@ class Moments(eqx.Module):
         if record.label_means:
             values = values + jnp.asarray(record.label_means)[None, :]
         return values
+
+
+def _check_names(which: str, names: Names, count: int) -> None:
+    if names is not None and len(names) != count:
+        raise ShapeError(f"{which} has {len(names)} names for {count} columns.")

@@ -97,7 +97,7 @@ def _csv(file: Path) -> Columns:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         header = [name.strip() for name in next(reader, [])]
         _check_header(file.name, header)
-        rows = []
+        rows: list[list[str]] = []
         for row in reader:
             if not row:
                 continue

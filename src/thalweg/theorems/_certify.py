@@ -84,6 +84,8 @@ class Certificate:
         promised: Iterations, or flow time, promised to that accuracy.
         step_size: The step certified.
         safe_step: The largest step the theorem allows; `None` if there is none.
+        at_safe_step: Iterations it promises there, where only the step certified is
+            too large.
         status: How far its constants were checked against the source.
         source: The paper and the place.
         observed: The path's own figures, if one was compared.
@@ -99,6 +101,7 @@ class Certificate:
     promised: float | None
     step_size: float | None
     safe_step: float | None
+    at_safe_step: float | None
     status: str
     source: Source
     observed: Observed = field(default_factory=Observed)
@@ -157,10 +160,19 @@ class Certificate:
                 f"  excess loss {self.accuracy:.3g} within {_count(self.promised)} "
                 f"{_unit(self.clock)}{self._told_observed()}"
             )
-        if self.verdict is not Verdict.PROVED and self.safe_step is not None:
-            lines.append(f"  the theorem's own step: {self.safe_step!r}")
+        if self.at_safe_step is not None:
+            lines.append(f"  {self.told_safe_step()}")
         lines.append(f"  {self.source.line()} ({self.status})")
         return lines
+
+    def told_safe_step(self) -> str:
+        """Return what the theorem promises at its own step, in words; may be empty."""
+        if self.at_safe_step is None:
+            return ""
+        return (
+            f"at the theorem's own step {self.safe_step:.6g}: excess loss "
+            f"{self.accuracy:.3g} within {_count(self.at_safe_step)} iterations"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the certificate as plain values with stable keys."""
@@ -188,6 +200,7 @@ class Certificate:
             "probability": _plain(self.probability),
             "step_size": self.step_size,
             "safe_step": self.safe_step,
+            "at_safe_step": _plain(self.at_safe_step),
             "observed": {
                 "kept": self.observed.kept,
                 "time": _plain(self.observed.time),
@@ -261,6 +274,11 @@ def certify(
     step = float(step_size) if step_size is not None else safe
     checked, case = _check(chosen, problem, start, step)
     verdict = _overall([entry.verdict for entry in checked])
+    own = None
+    if verdict is not Verdict.PROVED and safe is not None and safe != step:
+        retried, gentler = _check(chosen, problem, start, safe)
+        if _overall([entry.verdict for entry in retried]) is Verdict.PROVED:
+            own = chosen.guarantee(gentler).time_to(accuracy)
     guarantee = chosen.guarantee(case) if verdict is Verdict.PROVED else None
     certificate = Certificate(
         theorem=name,
@@ -273,6 +291,7 @@ def certify(
         promised=None if guarantee is None else guarantee.time_to(accuracy),
         step_size=step if chosen.clock == "iteration" else None,
         safe_step=safe,
+        at_safe_step=own,
         status=chosen.status,
         source=chosen.source,
     )

@@ -23,6 +23,7 @@ from thalweg.theorems._base import (
     Guarantee,
     Hypothesis,
     Printed,
+    Verdict,
     inward,
 )
 
@@ -194,14 +195,14 @@ class RandomBalancedStart(AbstractTheorem):
     def guarantee(self, case: Case) -> Guarantee:
         """Return the paper's count of iterations and the probability."""
         n, size = case.depth, case.la.norm(case.target)
-        energy = balls.scalar(self.std) ** 2 * case.widths[0]
+        energy = balls.scalar(self.std) * balls.scalar(self.std) * case.widths[0]
 
         def count(accuracy: Ball) -> Ball:
             climb = balls.log(balls.scalar(4)) * balls.power(
                 size / energy, 2 * n - 2, n
             )
             finish = balls.power(1 / size, 2 * n - 2, n) * balls.log(
-                size**2 / (8 * accuracy)
+                size * size / (8 * accuracy)
             )
             return 4 / case.step * (climb + finish)
 
@@ -271,7 +272,7 @@ class RandomBalancedStart(AbstractTheorem):
 
     def _allowed_step(self, case: Case) -> Ball:
         n = case.depth
-        energy = balls.scalar(self.std) ** 2 * case.widths[0]
+        energy = balls.scalar(self.std) * balls.scalar(self.std) * case.widths[0]
         size = case.la.norm(case.target)
         return balls.power(energy, 4 * n - 2, n) / (
             10**5 * n**3 * balls.power(size, 10 * n - 6, n)
@@ -290,7 +291,7 @@ def margin(case: Case) -> Ball:
 
 def _allowed_imbalance(case: Case, c: Ball) -> Ball:
     n, size = case.depth, case.la.norm(case.target)
-    return c**2 / (256 * n**3 * balls.power(size, 2 * (n - 1), n))
+    return c * c / (256 * n**3 * balls.power(size, 2 * (n - 1), n))
 
 
 def _allowed_step(case: Case, c: Ball) -> Ball:

@@ -27,9 +27,9 @@ from thalweg.theorems._base import (
 
 @dataclass(frozen=True)
 class Invariance(AbstractTheorem):
-    r"""Gradient flow keeps $W_{j+1}^\top W_{j+1} - W_j W_j^\top$, for every $j$.
+    r"""Gradient flow keeps what neighbouring layers differ by.
 
-    True of every linear network, every start and every data set ($1 \le j \le H$;
+    Notation: $W_{j+1}^\top W_{j+1} - W_j W_j^\top$ is constant for every $j$. True of every linear network, every start and every data set ($1 \le j \le H$;
     the source prints $H + 1$). Descent with step $\eta$ keeps them up to
     $\eta^2 (g_{j+1}^\top g_{j+1} - g_j g_j^\top)$ a step.
     """
