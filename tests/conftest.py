@@ -7,8 +7,32 @@ with install_import_hook("thalweg", "beartype.beartype"):
     import thalweg._core.arrays
 
 import jax
+import pytest
 from hypothesis import settings
 
 jax.config.update("jax_numpy_dtype_promotion", "standard")
 settings.register_profile("thalweg", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("thalweg")
+
+_COMPILED = []
+
+
+def _note(event: str, *_args: object, **_kwargs: object) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        _COMPILED.append(event)
+
+
+jax.monitoring.register_event_duration_secs_listener(_note)
+
+
+@pytest.fixture
+def compilations():
+    """Return a function that counts the programs XLA compiled since it was asked."""
+    seen = len(_COMPILED)
+
+    def count() -> int:
+        nonlocal seen
+        new, seen = len(_COMPILED) - seen, len(_COMPILED)
+        return new
+
+    return count
