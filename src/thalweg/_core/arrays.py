@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from thalweg._core.errors import DataError
@@ -47,22 +48,22 @@ def real(name: str, value: Any) -> Array:
     if isinstance(value, jax.core.Tracer):
         return jnp.asarray(value, dtype=jnp.float64)
     try:
-        array = jnp.asarray(value)
-        if jnp.iscomplexobj(array):
+        array = np.asarray(value)
+        if np.iscomplexobj(array):
             raise TypeError
-        array = array.astype(jnp.float64)
+        array = array.astype(np.float64)
     except (TypeError, ValueError):
         raise DataError(
             f"{name} holds something that is not a real number; "
             "pass an array of numbers."
         ) from None
-    count = int(jnp.sum(~jnp.isfinite(array)))
+    count = int(np.sum(~np.isfinite(array)))
     if count:
         raise DataError(
             f"{name} holds {count} entries that are NaN or infinite; "
             "every entry must be a finite number."
         )
-    return array
+    return jnp.asarray(array)
 
 
 def as_key(key: Any) -> PRNGKeyArray:

@@ -1,25 +1,18 @@
-"""Blocks of runs side by side, in one compiled program.
+"""Runs side by side, in one compiled program.
 
 A lane is one run. Lanes of a block take their steps together; a lane that has
-ended is frozen. Blocks are sized to the processor's cache and run one after
-another on every core, each until all its lanes have ended, so that a batch costs
-about the sum of its runs. On an accelerator there is one block.
+ended is frozen.
 """
 
-import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from thalweg._core.arrays import Array
-from thalweg._core.outcome import CODES, Outcome, Status
+from thalweg._core.outcome import CODES, Status
 from thalweg.motion.record import Measures, read_all
 
 OUT_OF_BUDGET, CONVERGED, STALLED, DIVERGED = (
@@ -31,14 +24,15 @@ OUT_OF_BUDGET, CONVERGED, STALLED, DIVERGED = (
         Status.DIVERGED,
     )
 )
-STALL_CHECK = 4096
-"""A stall is looked for at records and at multiples of this iteration."""
+STALL_CHECK = 1024
+"""A stall is looked for at the start and at multiples of this iteration (and, with a
+gradient tolerance, at every record)."""
+
+UNROLL = 4
+"""Steps in a row between two looks at whether any lane is still going."""
 
 BLOW_UP = 1e16
 """A run has diverged when its excess loss exceeds its scale by this factor."""
-
-BLOCK_BYTES = 2**20
-"""Weights, gradients and products of a block stay within one core's cache."""
 
 
 class Rules(NamedTuple):
@@ -72,61 +66,76 @@ class State(NamedTuple):
 
 
 def _walk(problem: Any, rules: Rules, state: State, stop: Array) -> State:
-    """Take steps until `stop`, one per lane, or until every lane has ended."""
-    evaluate = jax.vmap(problem.evaluate)
-    pull = jax.vmap(problem.pull)
+    """Take steps until `stop`, one per lane, or until every lane has ended.
 
-    def lanes_of(leaf: Array, flags: Array) -> Array:
-        return flags.reshape(flags.shape + (1,) * (leaf.ndim - 1))
+    Several steps are laid out in a row, which saves the loop's own cost; those
+    beyond a lane's end leave it as it is.
+    """
+    evaluate = jax.vmap(problem.evaluate)
+    packed = state._replace(
+        weights=jax.vmap(problem.pack)(state.weights),
+        velocity=None
+        if state.velocity is None
+        else jax.vmap(problem.pack)(state.velocity),
+    )
+    step = partial(_step, problem, rules, stop)
 
     def going(carry: Any) -> Array:
-        state, _ = carry
-        return jnp.any(state.active & (state.iteration < stop))
+        return jnp.any(carry[0].active & (carry[0].iteration < stop))
 
-    def step(carry: Any) -> Any:
-        state, cache = carry
-        moving = state.active & (state.iteration < stop)
-        gradient = pull(state.weights, cache)
+    def steps(carry: Any) -> Any:
+        for _ in range(UNROLL):
+            carry = step(carry)
+        return carry
 
-        def scaled(g: Array) -> Array:
-            return lanes_of(g, rules.step_size) * g
+    _, cache = evaluate(packed.weights)
+    after = lax.while_loop(going, steps, (packed, cache))[0]
+    return after._replace(
+        weights=jax.vmap(problem.unpack)(after.weights),
+        velocity=None
+        if state.velocity is None
+        else jax.vmap(problem.unpack)(after.velocity),
+        iteration=jnp.minimum(after.iteration, jnp.max(stop)),
+    )
 
-        if state.velocity is None:
-            velocity = None
-            weights = jax.tree.map(
-                lambda w, g: w - jnp.where(lanes_of(g, moving), scaled(g), 0.0),
-                state.weights,
-                gradient,
-            )
-        else:
-            velocity = jax.tree.map(
-                lambda v, g: jnp.where(
-                    lanes_of(g, moving), rules.momentum * v - scaled(g), v
-                ),
-                state.velocity,
-                gradient,
-            )
-            weights = jax.tree.map(
-                lambda w, v: w + jnp.where(lanes_of(v, moving), v, 0.0),
-                state.weights,
-                velocity,
-            )
-        excess, cache = evaluate(weights)
-        reached = excess <= rules.accuracy
-        bad = ~(excess < state.limit)
-        after = state._replace(
-            weights=weights,
-            velocity=velocity,
-            excess=jnp.where(moving, excess, state.excess),
-            previous=jnp.where(moving, state.excess, state.previous),
-            active=state.active & ~(moving & (reached | bad)),
-            ended=jnp.where(moving, state.iteration + 1, state.ended),
-            iteration=state.iteration + 1,
+
+def _step(problem: Any, rules: Rules, stop: Array, carry: Any) -> Any:
+    """Take one step on the lanes that are still moving."""
+    state, cache = carry
+    moving = state.active & (state.iteration < stop)
+
+    def held(change: Array) -> Array:
+        return jnp.where(_lanes_of(change, moving), change, 0.0)
+
+    gradient = jax.vmap(problem.pull)(state.weights, cache)
+    step = jax.tree.map(lambda g: _lanes_of(g, rules.step_size) * g, gradient)
+    if state.velocity is None:
+        velocity = None
+        weights = jax.tree.map(lambda w, s: w - held(s), state.weights, step)
+    else:
+        velocity = jax.tree.map(
+            lambda v, s: jnp.where(_lanes_of(v, moving), rules.momentum * v - s, v),
+            state.velocity,
+            step,
         )
-        return after, cache
+        weights = jax.tree.map(lambda w, v: w + held(v), state.weights, velocity)
+    excess, cache = jax.vmap(problem.evaluate)(weights)
+    ended = moving & ((excess <= rules.accuracy) | ~(excess < state.limit))
+    after = state._replace(
+        weights=weights,
+        velocity=velocity,
+        excess=jnp.where(moving, excess, state.excess),
+        previous=jnp.where(moving, state.excess, state.previous),
+        active=state.active & ~ended,
+        ended=jnp.where(moving, state.iteration + 1, state.ended),
+        iteration=state.iteration + 1,
+    )
+    return after, cache
 
-    _, cache = evaluate(state.weights)
-    return lax.while_loop(going, step, (state, cache))[0]
+
+def _lanes_of(leaf: Array, flags: Array) -> Array:
+    """Return one value per lane, shaped to go with a leaf."""
+    return flags.reshape(flags.shape + (1,) * (leaf.ndim - 1))
 
 
 def _mark_ends(rules: Rules, before: State, state: State) -> State:
@@ -189,7 +198,6 @@ def _record(problem: Any, measures: Measures, state: State) -> State:
     return state._replace(columns=columns, slot=state.slot + 1)
 
 
-@partial(jax.jit, static_argnames=("measures",))
 def _advance(
     problem: Any,
     measures: Measures,
@@ -217,12 +225,15 @@ def _advance(
             goal = jnp.maximum(goal, state.iteration)
             stop = jnp.broadcast_to(goal, state.active.shape)
             after = _mark_ends(own, state, _walk(problem, own, state, stop))
-            at_record = (after.iteration == due) | ~jnp.any(after.active)
-            at_check = at_record | (after.iteration == check)
+            at_check = (
+                (after.iteration == check)
+                | (after.iteration == 0)
+                | ((after.iteration == due) & (own.gradient_tolerance > 0))
+            )
             after = lax.cond(
                 at_check, partial(_mark_stalls, problem, own), lambda s: s, after
             )
-            at_record = at_record | ~jnp.any(after.active)
+            at_record = (after.iteration == due) | ~jnp.any(after.active)
             return lax.cond(
                 at_record, partial(_record, problem, measures), lambda s: s, after
             )
@@ -232,308 +243,29 @@ def _advance(
     return lax.map(block, (rules.step_size, states))
 
 
-@dataclass(frozen=True)
-class Ends:
-    """What is left when the blocks have run: one entry, or one row, per lane."""
+advance = jax.jit(_advance, static_argnames=("measures",))
+"""`_advance`, compiled; for layers wide enough to be multiplied on several cores."""
 
-    weights: Any
-    velocity: Any
-    status: np.ndarray
-    iteration: np.ndarray
-    excess: np.ndarray
-    previous: np.ndarray
-    clock: np.ndarray
-    columns: dict[str, np.ndarray]
+advance_on_one_core = jax.jit(
+    _advance,
+    static_argnames=("measures",),
+    compiler_options={"xla_cpu_multi_thread_eigen": False},
+)
+"""The same for small layers on the CPU, where waking other cores costs a tenth."""
 
-
-@dataclass(frozen=True)
-class Blocks:
-    """All lanes of a run, laid out in blocks, the blocks dealt to threads."""
-
-    problem: Any
-    measures: Measures
-    rules: tuple[Rules, ...]
-    states: tuple[State, ...]
-    targets: np.ndarray
-    padded_targets: Array
-    skipped: int
-    lanes: int
-
-    @classmethod
-    def start(
-        cls,
-        problem: Any,
-        measures: Measures,
-        weights: Any,
-        velocity: Any,
-        *,
-        rules: Rules,
-        targets: np.ndarray,
-        iteration: int,
-        ended: list[Outcome] | None,
-    ) -> "Blocks":
-        """Lay out the lanes and evaluate their starts.
-
-        Args:
-            problem: What is minimised.
-            measures: What is recorded.
-            weights: The lanes' weights, a leading axis of lanes on every leaf.
-            velocity: The same for momentum, or `None`.
-            rules: What decides steps and ends.
-            targets: Iterations to record at, increasing.
-            iteration: Where the lanes stand.
-            ended: Outcomes of an earlier part, if any.
-
-        Returns:
-            The blocks, ready to advance.
-        """
-        lanes = rules.step_size.shape[0]
-        threads, blocks, width = _layout(lanes, problem.net.parameters)
-        index = np.arange(threads * blocks * width)
-        real = index < lanes
-        index = np.where(real, index, 0).reshape(threads, blocks, width)
-        skipped = int(np.searchsorted(targets, iteration, side="left"))
-        ahead = targets[skipped:]
-        capacity = 1 << max(3, math.ceil(math.log2(len(ahead) + 1)))
-        never = np.full(capacity - len(ahead), np.iinfo(np.int64).max)
-        full = _first_state(problem, weights, velocity, rules, iteration, ended)
-        row = _row_shapes(problem, measures, weights)
-        states, own_rules = [], []
-        for own in index:
-            state = jax.tree.map(lambda leaf: np.asarray(leaf)[own], full)  # noqa: B023
-            columns = {
-                name: np.zeros((blocks, capacity, width, *shape))
-                for name, shape in row.items()
-            }
-            states.append(
-                state._replace(
-                    active=state.active & real.reshape(index.shape)[len(states)],
-                    iteration=np.full(blocks, iteration),
-                    slot=np.zeros(blocks, dtype=np.int64),
-                    columns=columns,
-                )
-            )
-            steps = np.asarray(rules.step_size)[own]
-            own_rules.append(rules._replace(step_size=jnp.asarray(steps)))
-        return cls(
-            problem=problem,
-            measures=measures,
-            rules=tuple(own_rules),
-            states=tuple(states),
-            targets=targets,
-            padded_targets=jnp.asarray(np.concatenate([ahead, never])),
-            skipped=skipped,
-            lanes=lanes,
-        )
-
-    def advance(self, budget: int) -> "Blocks":
-        """Return the blocks moved on to iteration `budget`; these are used up."""
-
-        def one(pair: tuple[Rules, State]) -> State:
-            rules, states = pair
-            after = _advance(
-                self.problem,
-                self.measures,
-                rules,
-                self.padded_targets,
-                states,
-                jnp.asarray(budget),
-            )
-            return jax.block_until_ready(after)
-
-        pairs = list(zip(self.rules, self.states, strict=True))
-        if len(pairs) == 1:
-            return replace(self, states=(one(pairs[0]),))
-        with ThreadPoolExecutor(len(pairs)) as pool:
-            return replace(self, states=tuple(pool.map(one, pairs)))
-
-    @property
-    def running(self) -> int:
-        """Return the number of lanes that have not ended."""
-        return sum(int(np.sum(state.active)) for state in self.states)
-
-    @property
-    def best(self) -> float:
-        """Return the smallest excess loss among the lanes."""
-        return min(float(np.nanmin(state.excess)) for state in self.states)
-
-    def finish(self) -> Ends:
-        """Return every lane's end and records, diverged lanes walked up.
-
-        The clock ends at the last iteration any lane reached; a lane that ended
-        earlier holds its last state from there on.
-        """
-        weights = self._gathered("weights")
-        velocity = self._gathered("velocity")
-        status = np.array(self._gathered("status"))
-        ended = np.array(self._gathered("ended"))
-        excess = np.array(self._gathered("excess"))
-        excess = np.where(np.isnan(excess), np.inf, excess)
-        diverged = np.flatnonzero(status == DIVERGED)
-        kept = ended.copy()
-        kept[diverged] -= 1
-        clock, columns, unread = self._records(int(kept.max()))
-        if diverged.size:
-            weights, velocity = self._walked_up(diverged, weights, velocity)
-        if diverged.size or unread.size:
-            row = _read_lanes(self.problem, self.measures, weights)
-            for lane in (*diverged, *unread):
-                since = int(np.searchsorted(clock, kept[lane]))
-                for name, values in row.items():
-                    columns[name][lane, since:] = values[lane]
-        return Ends(
-            weights=weights,
-            velocity=velocity,
-            status=status,
-            iteration=ended,
-            excess=excess,
-            previous=np.array(self._gathered("previous")),
-            clock=clock,
-            columns=columns,
-        )
-
-    def _records(
-        self, last: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
-        """Return the clock up to `last`, the columns, and the lanes still to read.
-
-        A lane is still to be read where its block never recorded, or was stopped
-        by the end of a budget between two records.
-        """
-        ahead = self.targets[self.skipped :]
-        count = int(np.searchsorted(ahead, last, side="right"))
-        extra = not count or ahead[count - 1] < last
-        clock = np.append(ahead[:count], last) if extra else ahead[:count]
-        parts: dict[str, list[np.ndarray]] = {name: [] for name, _ in self.measures}
-        unread: list[np.ndarray] = []
-        for state in self.states:
-            slots = np.asarray(state.slot)
-            open_ended = np.asarray(jnp.any(state.active, axis=1)) & extra
-            unread.append(np.repeat(open_ended | (slots == 0), state.active.shape[1]))
-            for name, rows in parts.items():
-                blocks = np.asarray(state.columns[name])
-                rows += [
-                    _held(block, int(slot), len(clock))
-                    for block, slot in zip(blocks, slots, strict=True)
-                ]
-        columns = {
-            name: np.concatenate(rows)[: self.lanes] for name, rows in parts.items()
-        }
-        return clock, columns, np.flatnonzero(np.concatenate(unread)[: self.lanes])
-
-    def _walked_up(
-        self, diverged: np.ndarray, weights: Any, velocity: Any
-    ) -> tuple[Any, Any]:
-        """Walk diverged lanes to the last iterate before each blew up."""
-        picked = {name: self._gathered(name)[diverged] for name in ("ended", "rewound")}
-        rest = {
-            name: self._gathered(name)[diverged]
-            for name in ("excess", "previous", "status", "limit")
-        }
-        state = State(
-            weights=jax.tree.map(lambda leaf: leaf[diverged], weights),
-            velocity=jax.tree.map(lambda leaf: leaf[diverged], velocity),
-            active=jnp.ones(diverged.size, dtype=bool),
-            iteration=jnp.asarray(0),
-            slot=jnp.asarray(0),
-            columns={},
-            **picked,
-            **rest,
-        )
-        steps = jnp.concatenate([rules.step_size.reshape(-1) for rules in self.rules])
-        rules = self.rules[0]._replace(step_size=steps[diverged])
-        stretch = picked["ended"] - 1 - picked["rewound"]
-        after = _walk_alone(self.problem, rules, state, stretch)
-
-        def put(leaf: Array, new: Array) -> Array:
-            return leaf.at[diverged].set(new)
-
-        return (
-            jax.tree.map(put, weights, after.weights),
-            jax.tree.map(put, velocity, after.velocity),
-        )
-
-    def _gathered(self, name: str) -> Any:
-        """Return one field of all lanes, in their order."""
-        parts = [getattr(state, name) for state in self.states]
-        return jax.tree.map(
-            lambda *leaves: jnp.concatenate(
-                [leaf.reshape(-1, *leaf.shape[2:]) for leaf in leaves]
-            )[: self.lanes],
-            *parts,
-        )
-
-
-_walk_alone = jax.jit(_walk)
-
-
-def _row_shapes(
-    problem: Any, measures: Measures, weights: Any
-) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every column's entry for one lane."""
-    shapes = jax.eval_shape(_read_lanes, problem, measures, weights)
-    return {name: shape.shape[1:] for name, shape in shapes.items()}
+walk = jax.jit(_walk)
 
 
 @partial(jax.jit, static_argnames=("measures",))
-def _read_lanes(problem: Any, measures: Measures, weights: Any) -> Any:
+def read_lanes(problem: Any, measures: Measures, weights: Any) -> Any:
+    """Return every measure of every lane, by column name."""
     return jax.vmap(lambda one: read_all(problem, one, measures))(weights)
 
 
 @jax.jit
-def _excess_and_limit(problem: Any, weights: Any) -> tuple[Array, Array]:
-    excess, _ = jax.vmap(problem.evaluate)(weights)
+def excess_and_limit(problem: Any, weights: Any) -> tuple[Array, Array]:
+    """Return the lanes' excess losses, and those at which they have diverged."""
+    excess = jax.vmap(problem.excess_loss)(weights)
     nothing = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), weights)
     scale = jnp.maximum(excess, problem.excess_loss(nothing))
     return excess, BLOW_UP * jnp.where(scale > 0, scale, 1.0)
-
-
-def _first_state(
-    problem: Any,
-    weights: Any,
-    velocity: Any,
-    rules: Rules,
-    iteration: int,
-    ended: list[Outcome] | None,
-) -> State:
-    """Return the state of all lanes on one axis, before they are laid out."""
-    lanes = rules.step_size.shape[0]
-    excess, limit = (np.asarray(part) for part in _excess_and_limit(problem, weights))
-    status = np.where(excess <= float(rules.accuracy), CONVERGED, OUT_OF_BUDGET)
-    at = np.full(lanes, iteration)
-    if ended is not None:
-        codes = [CODES.index(outcome.status) for outcome in ended]
-        known = [c if c in (CONVERGED, STALLED, DIVERGED) else 0 for c in codes]
-        status = np.asarray(known)
-        at = np.asarray([outcome.iteration for outcome in ended])
-        excess = np.asarray([outcome.excess_loss for outcome in ended])
-    return State(
-        weights=weights,
-        velocity=velocity,
-        excess=excess,
-        previous=excess,
-        active=status == OUT_OF_BUDGET,
-        status=status,
-        ended=at,
-        rewound=at,
-        limit=limit,
-        iteration=at,
-        slot=at,
-        columns={},
-    )
-
-
-def _layout(lanes: int, parameters: int) -> tuple[int, int, int]:
-    """Return threads, blocks per thread and lanes per block."""
-    if lanes == 1 or jax.default_backend() != "cpu":
-        return 1, 1, lanes
-    threads = min(lanes, len(os.sched_getaffinity(0)))
-    fitting = max(1, BLOCK_BYTES // (24 * parameters))
-    width = min(1 << (fitting.bit_length() - 1), 1024, -(-lanes // threads))
-    return threads, -(-lanes // (threads * width)), width
-
-
-def _held(block: np.ndarray, slots: int, length: int) -> np.ndarray:
-    """Return a block's column with its last record held to `length`, lanes first."""
-    index = np.minimum(np.arange(length), max(slots - 1, 0))
-    return np.moveaxis(block[index], 0, 1)

@@ -2,8 +2,8 @@
 
 The loop knows a problem by two functions, `evaluate` (excess loss, and what the
 gradient goes on from) and `pull` (the gradient); neither is differentiated
-automatically. `_lanes` runs a block of starts side by side until a budget is spent;
-this module lays out the blocks, spends the budget in slices short enough for a
+automatically. `_lanes` runs a block of starts side by side until a budget is spent,
+`_blocks` lays them out; this module spends the budget in slices short enough for a
 progress bar and Ctrl-C, and gathers what was recorded.
 """
 
@@ -18,11 +18,13 @@ import numpy as np
 
 from thalweg._core.arrays import Array, real
 from thalweg._core.errors import DomainError, ShapeError, positive
-from thalweg._core.outcome import CODES, Outcome, Status
-from thalweg.motion import _lanes
+from thalweg._core.outcome import Outcome
+from thalweg.motion._blocks import Blocks
+from thalweg.motion._endings import outcome_of
+from thalweg.motion._lanes import Rules
 from thalweg.motion.path import Path, bundle
-from thalweg.motion.starts import lane, lifted, stacked
 from thalweg.motion.record import Measures, choose_measures, kept_iterations
+from thalweg.motion.starts import lane, lifted, stacked
 
 SLICE_SECONDS = 0.25
 """How long a compiled call should take before control returns to Python."""
@@ -70,8 +72,8 @@ def descend(
 
     A run ends when the excess loss is at most `accuracy` (converged), when a step
     changes no bit of the weights or the gradient norm is at most
-    `gradient_tolerance` (stalled; looked for at records and every 4096
-    iterations), when the excess loss exceeds 1e16 times its scale or leaves
+    `gradient_tolerance` (stalled; looked for at the start and every 1024
+    iterations, and at every record if there is a tolerance), when the excess loss exceeds 1e16 times its scale or leaves
     float64 (diverged; the path then ends at the last iterate before that), or
     when the iterations are spent. Ctrl-C ends it too and keeps what was recorded;
     `resume` goes on from there, bit for bit.
@@ -214,7 +216,7 @@ def _drive(
     targets = run.targets
     total = run.settings["iterations"]
     first = 0 if earlier is None else int(earlier.iterations[-1])
-    blocks = _lanes.Blocks.start(
+    blocks = Blocks.start(
         run.problem,
         run.measures,
         weights,
@@ -253,9 +255,7 @@ def _drive(
     return _gather(run, blocks, earlier, interrupted)
 
 
-def _gather(
-    run: _Run, blocks: "_lanes.Blocks", earlier: Path | None, interrupted: bool
-) -> Path:
+def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) -> Path:
     """Bring blocks, records and outcomes together in a path."""
     ends = blocks.finish()
     clock, columns = ends.clock, ends.columns
@@ -263,7 +263,15 @@ def _gather(
         clock, columns = _continued(run, earlier, clock, columns)
     last = int(max(int(clock[-1]), 0))
     outcomes = tuple(
-        _outcome(run, ends, index, interrupted and last < run.settings["iterations"])
+        outcome_of(
+            run.problem,
+            ends,
+            index,
+            step_size=float(run.step_sizes[index]),
+            accuracy=run.settings["accuracy"],
+            interrupted=interrupted and last < run.settings["iterations"],
+            start=None if run.batched else lane(run.starts, 0),
+        )
         for index in range(run.lanes)
     )
     one = (lambda tree: tree) if run.batched else _dropped
@@ -301,78 +309,9 @@ def _continued(
     return np.concatenate([earlier.clock[on_grid], clock]), joined
 
 
-def _outcome(run: _Run, ends: "_lanes.Ends", index: int, interrupted: bool) -> Outcome:
-    status = CODES[int(ends.status[index])]
-    if interrupted and status is Status.OUT_OF_BUDGET:
-        status = Status.INTERRUPTED
-    excess = float(ends.excess[index])
-    return Outcome(
-        status=status,
-        iteration=int(ends.iteration[index]),
-        loss=excess + float(run.problem.floor),
-        excess_loss=excess,
-        message=_sentence(run, ends, index, status),
-    )
-
-
-def _sentence(run: _Run, ends: "_lanes.Ends", index: int, status: Status) -> str:
-    iteration, excess = int(ends.iteration[index]), float(ends.excess[index])
-    step = float(run.step_sizes[index])
-    if status is Status.CONVERGED:
-        return (
-            f"converged at iteration {iteration}: excess loss {excess:.3g} is at most "
-            f"{run.settings['accuracy']:.3g}."
-        )
-    if status is Status.STALLED:
-        return (
-            f"stalled at iteration {iteration}: excess loss {excess:.3g}, and a step "
-            "no longer moves the weights; a critical point to rounding."
-        )
-    if status is Status.DIVERGED:
-        text = (
-            f"diverged at iteration {iteration}: excess loss {excess:.3g} after "
-            f"{float(ends.previous[index]):.3g}."
-        )
-        return text + _stability(run, index, step)
-    if status is Status.INTERRUPTED:
-        return (
-            f"interrupted at iteration {iteration}: excess loss {excess:.3g}; resume "
-            "it, nothing recorded was lost."
-        )
-    return (
-        f"out of budget at iteration {iteration}: excess loss {excess:.3g}; allow more "
-        "iterations."
-    )
-
-
-def _stability(run: _Run, index: int, step: float) -> str:
-    """Compare the sharpness at the start with the limit of linear stability."""
-    if run.lanes > 1:
-        return " Try a smaller step_size."
-    start = lane(run.starts, index)
-    top = _sharpness(run.problem, start)
-    if not 0 < top < float("inf"):
-        return " Try a smaller step_size."
-    relation = "exceeds" if top > 2 / step else "starts below"
-    return (
-        f" The sharpness {top:.3g} at the start {relation} 2/step_size = "
-        f"{2 / step:.3g}; try step_size <= {min(1 / top, step / 2):.2g}."
-    )
-
-
-@jax.jit
-def _sharpness_at(problem: Any, weights: Any) -> Array:
-    from_shelf = dict(choose_measures(("sharpness",)))["sharpness"]
-    return from_shelf.read(problem, weights)[0]
-
-
-def _sharpness(problem: Any, weights: Any) -> float:
-    return float(_sharpness_at(problem, weights))
-
-
-def _rules(run: _Run) -> "_lanes.Rules":
+def _rules(run: _Run) -> Rules:
     accuracy = run.settings["accuracy"]
-    return _lanes.Rules(
+    return Rules(
         step_size=run.step_sizes,
         accuracy=jnp.asarray(-jnp.inf if accuracy is None else accuracy, dtype=float),
         momentum=jnp.asarray(run.settings["momentum"], dtype=float),

@@ -10,12 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg._core.arrays import Array, real
+from thalweg._core.arrays import Array
 from thalweg._core.errors import DomainError, positive, unknown
 from thalweg._core.outcome import Outcome, Status
 from thalweg.linalg.chain import invariants
 from thalweg.motion.path import Path, bundle
-from thalweg.motion.record import Measures, choose_measures, read_all
+from thalweg.motion.record import (
+    Measures,
+    choose_measures,
+    kept_times,
+    read_all,
+)
 from thalweg.motion.starts import lane, stacked
 
 SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver]] = {
@@ -106,7 +111,7 @@ def flow(
     Source:
         Chitour, Liao, Couillet, equation (6) and Lemma 1.
     """
-    clock = _record_times(horizon, times, records)
+    clock = kept_times(horizon, times, records)
     if solver not in SOLVERS:
         raise unknown(solver, SOLVERS, "the list of solvers")
     positive("rtol", rtol)
@@ -394,26 +399,3 @@ def _outcome(problem: Any, one: _Lane, horizon: float) -> Outcome:
         message=sentence,
         time=one.time,
     )
-
-
-def _record_times(
-    horizon: float | None, times: Sequence[float] | None, records: int
-) -> np.ndarray:
-    if (horizon is None) == (times is None):
-        raise DomainError("pass either horizon or times, and not both.")
-    if times is not None:
-        clock = np.asarray(real("times", times))
-        if (
-            clock.ndim != 1
-            or clock.size < 2
-            or clock[0] != 0
-            or np.any(np.diff(clock) <= 0)
-        ):
-            raise DomainError(
-                "times must be an increasing sequence of at least two that starts at 0."
-            )
-        return clock
-    positive("horizon", horizon)  # type: ignore[arg-type]
-    if records < 3:
-        raise DomainError(f"records is {records}; it must be at least 3.")
-    return np.concatenate([[0.0], np.geomspace(horizon / 1e4, horizon, records - 1)])

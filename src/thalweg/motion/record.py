@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg._core.arrays import Array
-from thalweg._core.errors import DomainError
+from thalweg._core.arrays import Array, real
+from thalweg._core.errors import DomainError, positive
 from thalweg.measures import shelf
 
 Measures = tuple[tuple[str, Any], ...]
@@ -104,3 +104,40 @@ def kept_iterations(
         chosen = np.rint(spaced).astype(np.int64)
     ends = np.array([0, iterations], dtype=np.int64)
     return np.unique(np.concatenate([ends, chosen[chosen <= iterations]]))
+
+
+def kept_times(
+    horizon: float | None, times: Sequence[float] | None, records: int
+) -> np.ndarray:
+    """Return the flow times at which a flow is recorded.
+
+    Args:
+        horizon: Last time, `> 0`; then times are logarithmically spaced over four
+            decades.
+        times: Instead, the times themselves, increasing from 0.
+        records: With `horizon`, how many, at least 3.
+
+    Returns:
+        Strictly increasing times from 0.
+
+    Raises:
+        DomainError: If both or neither are given, or they are out of range.
+    """
+    if (horizon is None) == (times is None):
+        raise DomainError("pass either horizon or times, and not both.")
+    if times is not None:
+        clock = np.asarray(real("times", times))
+        if (
+            clock.ndim != 1
+            or clock.size < 2
+            or clock[0] != 0
+            or np.any(np.diff(clock) <= 0)
+        ):
+            raise DomainError(
+                "times must be an increasing sequence of at least two that starts at 0."
+            )
+        return clock
+    positive("horizon", horizon)  # type: ignore[arg-type]
+    if records < 3:
+        raise DomainError(f"records is {records}; it must be at least 3.")
+    return np.concatenate([[0.0], np.geomspace(horizon / 1e4, horizon, records - 1)])

@@ -16,7 +16,13 @@ import jax.numpy as jnp
 
 from thalweg._core.arrays import Array, Float, Scalar, Weights, real
 from thalweg._core.errors import ShapeError
-from thalweg.linalg.association import cheapest_splits, products, pullback
+from thalweg.linalg.association import (
+    cheapest_splits,
+    lay,
+    products,
+    pullback,
+    stand,
+)
 from thalweg.linalg.chain import check_chain, end_to_end
 from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet
@@ -133,37 +139,48 @@ class Problem(eqx.Module):
         """Return the weights as a chain of matrices."""
         return weights
 
-    def evaluate(self, weights: Weights) -> tuple[Scalar, Any]:
+    def pack(self, weights: Weights) -> Weights:
+        """Return the layers as a descent keeps them: lying, long side contiguous."""
+        return tuple(lay(layer) for layer in weights)
+
+    def unpack(self, packed: Weights) -> Weights:
+        """Return packed layers in their own shapes."""
+        return tuple(
+            stand(layer, shape)
+            for layer, shape in zip(packed, self.net.shapes, strict=True)
+        )
+
+    def evaluate(self, packed: Weights) -> tuple[Scalar, Any]:
         """Return the excess loss and what `pull` needs to go on from it.
 
         Args:
-            weights: The chain.
+            packed: The layers, from `pack`.
 
         Returns:
             The loss above its infimum, and the residual with all intermediate
             products.
         """
-        factors, splits = self._factors(weights)
-        kept = products(factors, splits)
+        factors, sizes = self._factors(packed)
+        kept = products(factors, sizes, cheapest_splits(sizes))
         whole = (0, len(factors) - 1)
         product = kept.pop(whole) if kept else factors[0]
-        error = product - self.data.labels_factor
+        error = product - lay(self.data.labels_factor)
         return 0.5 * jnp.sum(error * error) - self.infimum, (error, kept)
 
-    def pull(self, weights: Weights, cache: Any) -> Weights:
-        """Return the gradient from what `evaluate` kept."""
-        factors, splits = self._factors(weights)
+    def pull(self, packed: Weights, cache: Any) -> Weights:
+        """Return the gradient from what `evaluate` kept, packed as the layers are."""
+        factors, sizes = self._factors(packed)
         error, kept = cache
-        gradients = pullback(factors, kept, splits, error)
+        gradients = pullback(factors, kept, sizes, cheapest_splits(sizes), error)
         return tuple(gradients[-self.net.depth :])
 
     def excess_loss(self, weights: Weights) -> Scalar:
         """Return the loss above its infimum; zero to rounding at an optimum."""
-        return self.evaluate(weights)[0]
+        return self.evaluate(self.pack(weights))[0]
 
     def loss(self, weights: Weights) -> Scalar:
         """Return the loss, its constant part included."""
-        return self.evaluate(weights)[0] + self.floor
+        return self.excess_loss(weights) + self.floor
 
     def gradient(self, weights: Weights) -> Weights:
         r"""Return the gradient by every layer, in the cheapest association order.
@@ -175,7 +192,8 @@ class Problem(eqx.Module):
             $\nabla_{W_j} = A_j^\top (W X_r - Y_r) B_j^\top$, one array a layer, of
             the layers' shapes.
         """
-        return self.pull(weights, self.evaluate(weights)[1])
+        packed = self.pack(weights)
+        return self.unpack(self.pull(packed, self.evaluate(packed)[1]))
 
     def hessian_vector(self, weights: Weights, direction: Weights) -> Weights:
         """Return the Hessian applied to a direction.
@@ -220,9 +238,10 @@ class Problem(eqx.Module):
             rank=int(jnp.sum(values[:rank] > floor)),
         )
 
-    def _factors(self, weights: Weights) -> tuple[Sequence[Array], Any]:
+    def _factors(self, packed: Weights) -> tuple[Sequence[Array], tuple[int, ...]]:
+        """Return the matrices whose product is compared with the labels, and sizes."""
         widths = self.net.widths
         if self.data.is_whitened:
-            return weights, cheapest_splits(widths)
-        rank = self.data.inputs_factor.shape[1]
-        return (self.data.inputs_factor, *weights), cheapest_splits((rank, *widths))
+            return packed, widths
+        inputs = self.data.inputs_factor
+        return (lay(inputs), *packed), (inputs.shape[1], *widths)

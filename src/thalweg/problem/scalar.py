@@ -108,6 +108,14 @@ class Playground(eqx.Module):
         """Return the vector as a chain of 1 by 1 matrices."""
         return tuple(weights.reshape(self.depth, 1, 1))
 
+    def pack(self, weights: Float[Array, "depth"]) -> Float[Array, "depth"]:
+        """Return the weights as a descent keeps them: as they are."""
+        return weights
+
+    def unpack(self, packed: Float[Array, "depth"]) -> Float[Array, "depth"]:
+        """Return packed weights as they are."""
+        return packed
+
     def evaluate(self, weights: Float[Array, "depth"]) -> tuple[Scalar, Any]:
         """Return the loss and the gap, from which `pull` goes on."""
         gap = jnp.prod(weights) - 1

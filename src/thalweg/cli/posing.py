@@ -1,0 +1,254 @@
+"""From settings to a problem, a start, a step and certificates."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from thalweg._core.errors import ConfigError, DomainError
+from thalweg.cli.settings import Data, Init, Settings
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A problem and a start.
+
+    Attributes:
+        problem: A `Problem` or a `Playground`.
+        weights: The start.
+        init: How it was drawn, in words.
+        sources: What to cite for data and start.
+    """
+
+    problem: Any
+    weights: Any
+    init: str
+    sources: tuple[Any, ...]
+
+
+def pose(settings: Settings) -> Posed:
+    """Return the problem and the start that settings describe.
+
+    Args:
+        settings: Checked settings.
+
+    Returns:
+        Both, with what to cite for them.
+    """
+    from thalweg.problem.scalar import Playground
+
+    sources: tuple[Any, ...] = ()
+    if settings.playground is not None:
+        problem: Any = Playground(settings.playground)
+    else:
+        problem, sources = _linear(settings)
+    if settings.init is None:
+        told = f"given: {', '.join(f'{x:g}' for x in settings.start or ())}"
+        return Posed(problem, problem.check(settings.start), told, sources)
+    init = _init(settings.init, problem)
+    weights = _drawn(init, settings.seed, problem)
+    told = str(settings.init)
+    if "std" in getattr(init, "__dataclass_fields__", {}):
+        told = str(settings.init.model_copy(update={"std": init.std}))
+    return Posed(problem, weights, told, (*sources, init.source))
+
+
+def notes(settings: Settings, posed: Posed, command: str) -> dict[str, Any]:
+    """Return what is noted on a path, as plain values.
+
+    Args:
+        settings: What was asked for.
+        posed: The problem and the start.
+        command: The command line.
+
+    Returns:
+        The seed, the names of data and start, the settings, the sources.
+    """
+    return {
+        "seed": settings.seed,
+        "command": command,
+        "data": settings.label,
+        "init": posed.init,
+        "settings": settings.to_plain(),
+        "sources": [asdict(source) for source in posed.sources],
+    }
+
+
+def step_of(settings: Settings, posed: Posed) -> float | None:
+    """Return the step size; `None` for a flow.
+
+    Args:
+        settings: What was asked for.
+        posed: The problem and the start.
+
+    Returns:
+        The number given, or the one that `auto` or `certified` stands for.
+    """
+    if settings.step_size == "auto":
+        return auto_step(posed)
+    if settings.step_size == "certified":
+        return certified_step(settings, posed)
+    return settings.step_size  # type: ignore[return-value]
+
+
+def auto_step(posed: Posed) -> float:
+    r"""Return a step that is stable at the start and near a balanced minimum.
+
+    A quarter of the limit of linear stability at a balanced minimum, which is
+    $2/(N \sigma_1^{2-2/N} \lambda_{\max}(\Sigma_{xx}))$, and at most the reciprocal
+    of the sharpness at the start.
+
+    Args:
+        posed: The problem and the start.
+
+    Returns:
+        The step.
+    """
+    import numpy as np
+
+    from thalweg.doors import measure
+
+    problem, depth = posed.problem, posed.problem.net.depth
+    largest = float(np.max(problem.target_singular_values, initial=0.0))
+    data = getattr(problem, "data", None)
+    energy = 1.0 if data is None else float(np.linalg.norm(data.inputs_factor, 2)) ** 2
+    limits = [2 * depth * largest ** (2 - 2 / depth) * energy]
+    limits.append(float(measure("sharpness").read(problem, posed.weights)[0]))
+    usable = [limit for limit in limits if 0 < limit < float("inf")]
+    return 1 / max(usable or [max(energy, 1.0)])
+
+
+def certified_step(settings: Settings, posed: Posed) -> float:
+    """Return the largest step at which a theorem about descent is proved.
+
+    Args:
+        settings: What was asked for.
+        posed: The problem and the start.
+
+    Returns:
+        The step.
+
+    Raises:
+        DomainError: If no theorem is proved at any step.
+    """
+    found = certificates(settings, posed.problem, posed.weights, step_size=None)
+    descents = [one for one in found if one.clock == "iteration" and one.applies]
+    steps = [one.safe_step for one in descents if one.verdict == "proved"]
+    if not any(steps):
+        reasons = [
+            f"{one.theorem} fails at '{h.name}'"
+            for one in descents
+            for h in one.hypotheses
+            if h.verdict != "proved"
+        ]
+        raise DomainError(
+            "step_size is 'certified', but no theorem about descent holds here at any "
+            f"step ({'; '.join(reasons) or 'none is about such a problem'}); give a "
+            "number, or 'auto'."
+        )
+    return max(step for step in steps if step is not None)
+
+
+def certificates(
+    settings: Settings | None,
+    problem: Any,
+    weights: Any,
+    *,
+    step_size: float | None,
+    path: Any = None,
+) -> list[Any]:
+    """Return the certificates that settings ask for.
+
+    Args:
+        settings: What was asked for; `None` asks for all theorems.
+        problem: The problem.
+        weights: The start.
+        step_size: The step; `None` lets each theorem take its own.
+        path: A recorded path to set beside the promises.
+
+    Returns:
+        Certificates, the most telling first.
+    """
+    from thalweg.theorems._certify import certify, certify_all
+
+    accuracy = (settings.accuracy if settings else 0) or 1e-6
+    std = None if settings is None else _std(settings)
+    common = {"step_size": step_size, "accuracy": accuracy, "path": path}
+    if settings is None or settings.theorems == "all":
+        return list(certify_all(problem, weights, std=std, **common))
+    return [
+        certify(name, problem, weights, **common, **_fields(name, std))
+        for name in settings.theorems
+    ]
+
+
+def _fields(theorem: str, std: float | None) -> dict[str, float]:
+    from thalweg.theorems import shelf
+
+    if "std" not in shelf.fields(theorem):
+        return {}
+    if std is None:
+        raise ConfigError(
+            f"theorems: {theorem} is about a random balanced start; take init = "
+            "'balanced' with a std above 0."
+        )
+    return {"std": std}
+
+
+def _std(settings: Settings) -> float | None:
+    """Return the standard deviation of a random end-to-end matrix, if there is one."""
+    from thalweg.inits.balanced import Balanced
+
+    init = settings.init
+    if init is None or init.name != "balanced" or "end_to_end" in init.fields:
+        return None
+    return float(init.fields.get("std", Balanced().std)) or None
+
+
+def _linear(settings: Settings) -> tuple[Any, tuple[Any, ...]]:
+    from thalweg.problem.nets import LinearNet
+    from thalweg.problem.problem import Problem
+
+    if settings.data is None:
+        raise ConfigError("data: is missing.")
+    moments, sources = _moments(settings.data)
+    hidden: Sequence[int] = settings.hidden or ()
+    net = LinearNet((moments.inputs_width, *hidden, moments.outputs_width))
+    return Problem(net, moments), sources
+
+
+def _moments(data: Data) -> tuple[Any, tuple[Any, ...]]:
+    from thalweg.problem.moments import Moments
+
+    if data.target is not None:
+        scale = data.scale or "mean"
+        return Moments.whitened([list(row) for row in data.target], scale=scale), ()
+    if data.file is not None:
+        return (
+            Moments.from_file(
+                data.file, data.targets, features=data.features, **data.preparation
+            ),
+            (),
+        )
+    from thalweg.problem.datasets import shelf
+    from thalweg.problem.datasets._load import load
+
+    name = data.name or ""
+    moments = load(name, data_dir=data.data_dir, **data.preparation, **data.fields)
+    return moments, tuple(shelf.make(name, **data.fields).citations())
+
+
+def _init(asked: Init, problem: Any) -> Any:
+    from thalweg.inits import shelf
+
+    fields = asked.fields
+    if "target" in shelf.fields(asked.name) and "target" not in fields:
+        fields["target"] = problem.target
+    return shelf.make(asked.name, **fields)
+
+
+def _drawn(init: Any, seed: int, problem: Any) -> Any:
+    import jax
+
+    import thalweg._core.arrays  # noqa: F401
+
+    return problem.check(init.draw(jax.random.key(seed), problem.net))
