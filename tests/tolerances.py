@@ -45,7 +45,7 @@ def is_a_sentence(error) -> bool:
     text = str(error)
     return (
         "\n" not in text
-        and text.endswith(".")
+        and text.endswith((".", "?"))
         and len(text) < 400
         and not re.search(r"\b(invalid|please)\b", text, re.IGNORECASE)
     )

@@ -53,7 +53,7 @@ _DOORS = {
     "certify_all": "theorems._certify",
 }
 
-__all__ = [*sorted(_DOORS)]  # noqa: PLE0604
+__all__ = [*sorted(_DOORS)]
 
 
 def __getattr__(name: str) -> Any:

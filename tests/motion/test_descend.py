@@ -88,7 +88,7 @@ def test_the_lectures_starts_converge_in_the_iterations_tabulated(x, c, first, s
 
 def test_the_uneven_start_of_the_lecture_goes_where_tabulated():
     path = tw.descend(tw.Playground(3), [0.4, 0.8, 1.2], step_size=1 / 81,
-                      iterations=20_000, at=[1])
+                      iterations=2000, accuracy=1e-6, at=[1])
     assert printed(path["loss"][1], "0.18386687948494726")
     for found, text in zip(path.weights, ("0.73412", "1.00894", "1.34821"), strict=True):
         assert printed(float(found), text)
@@ -188,7 +188,7 @@ def test_runs_of_a_batch_end_each_in_its_own_way(run):
     assert str(together.outcome.status) == str(alone.outcome.status) == how
     assert together.outcome.iteration == alone.outcome.iteration
     same_arrays(together.iterations, alone.iterations)
-    np.testing.assert_allclose(together["loss"], alone["loss"], rtol=1e-13, atol=1e-30)
+    losses_close(together["loss"], alone["loss"], ulps=16)
     np.testing.assert_allclose(together.weights, alone.weights, rtol=1e-13)
 
 
@@ -303,11 +303,13 @@ def test_a_saddle_is_a_stall_at_once():
     assert path.outcome.iteration == 0
 
 
-def test_a_run_at_rest_to_the_last_bit_stalls():
-    path = tw.descend(problem(), start(), step_size=0.1, iterations=10**6, every=1000)
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_a_run_at_rest_to_the_last_bit_stalls(momentum):
+    common = {"step_size": 0.01, "momentum": momentum}
+    path = tw.descend(problem(), start(), iterations=10**6, every=1000, **common)
     assert path.outcome.stalled
     assert path.outcome.excess_loss < 1e-28
-    again = tw.descend(problem(), path.weights, step_size=0.1, iterations=1, at=[])
+    again = tw.descend(problem(), path.weights, step_size=0.01, iterations=1, at=[])
     for one, other in zip(again.weights, path.weights, strict=True):
         same_arrays(one, other)
 
@@ -509,12 +511,6 @@ def test_a_batch_of_the_playground_checks_every_run():
     with pytest.raises(DataError, match="1 entries that are NaN"):
         tw.descend(tw.Playground(2), np.array([[1.0, 1.0], [np.nan, 1.0]]),
                    step_size=0.1, iterations=3)  # fmt: skip
-
-
-def test_a_batch_of_the_playground_may_be_a_list_of_starts():
-    path = tw.descend(tw.Playground(2), [[0.5, 0.5], [0.4, 0.6], [0.1, 0.2]],
-                      step_size=0.1, iterations=3)  # fmt: skip
-    assert path.runs == 3
 
 
 def test_the_loss_never_rises_below_twice_the_inverse_sharpness():

@@ -19,7 +19,11 @@ Matrix = Float[Array, "out in"]
 Weights = tuple[Float[Array, "_ _"], ...]
 Scalar = Float[Array, ""]
 
+EPS = 2.0**-52
+"""Spacing of float64 at one."""
+
 __all__ = [
+    "EPS",
     "Array",
     "Float",
     "Int",
@@ -49,14 +53,15 @@ def real(name: str, value: Any) -> Array:
         return jnp.asarray(value, dtype=jnp.float64)
     try:
         array = np.asarray(value)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(np.float64)
+        complex_entries = np.iscomplexobj(array)
+        array = np.real(array).astype(np.float64)
     except (TypeError, ValueError):
+        complex_entries = True
+    if complex_entries:
         raise DataError(
             f"{name} holds something that is not a real number; "
             "pass an array of numbers."
-        ) from None
+        )
     count = int(np.sum(~np.isfinite(array)))
     if count:
         raise DataError(

@@ -85,7 +85,7 @@ class Shelf:
 
         Raises:
             UnknownName: If there is none, with the nearest name.
-        """
+        """  # noqa: DOC501
         by_plain = {_plain(known): card for known, card in self.cards.items()}
         card = by_plain.get(_plain(name))
         if card is None:
@@ -121,7 +121,7 @@ class Shelf:
         Raises:
             UnknownName: If the name, or one of the fields, is not known.
             DomainError: If a field that has no default is missing.
-        """
+        """  # noqa: DOC501
         entry = self.entry(name)
         known = self.fields(name)
         for field in fields:

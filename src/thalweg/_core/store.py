@@ -58,11 +58,11 @@ def save(
             be written.
     """
     final = Path(folder)
-    if final.exists() and not (final / CARD).is_file():
-        if not final.is_dir() or any(final.iterdir()):
-            raise StoreError(
-                f"{final} exists and is not a saved result; choose another folder."
-            )
+    taken = final.exists() and not (final / CARD).is_file()
+    if taken and (not final.is_dir() or any(final.iterdir())):
+        raise StoreError(
+            f"{final} exists and is not a saved result; choose another folder."
+        )
     full = {
         "format": FORMAT,
         "kind": kind,
@@ -74,7 +74,7 @@ def save(
         beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
         try:
             with open(beside / ARRAYS, "wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]
                 _flush(file)
             with open(beside / CARD, "w", encoding="utf-8") as file:
                 json.dump(full, file, indent=2, allow_nan=False)

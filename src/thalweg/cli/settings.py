@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -131,7 +131,7 @@ class _Entry(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _checked(cls, value: Any, handler: Any) -> Self:
+    def _checked(cls, value: Any, handler: Any) -> Any:
         value = named(cls.shelf, value)
         faults: list[Fault] = []
         if isinstance(value, dict):
@@ -200,7 +200,7 @@ class Data(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _checked(cls, value: Any, handler: Any) -> Self:
+    def _checked(cls, value: Any, handler: Any) -> Any:
         value = named("datasets", value)
         faults: list[Fault] = []
         if isinstance(value, dict):

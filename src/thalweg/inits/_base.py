@@ -49,9 +49,7 @@ def check_std(std: float) -> None:
 
 
 def gaussian_layers(key: PRNGKeyArray, net: LinearNet, stds: list[float]) -> Weights:
-    """Return independent Gaussian layers, layer `j` with standard deviation
-    `stds[j - 1]`.
-    """
+    """Return Gaussian layers, layer `j` of standard deviation `stds[j - 1]`."""
     keys = jax.random.split(key, net.depth)
     return tuple(
         std * jax.random.normal(k, shape, dtype=float)

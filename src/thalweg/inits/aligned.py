@@ -76,7 +76,7 @@ class Aligned(AbstractInit):
 
 
 def _along(
-    left: Array, right: Array, strengths: Float[Array, "mode"], net: LinearNet
+    left: Array, right: Array, strengths: Float[Array, " mode"], net: LinearNet
 ) -> Weights:
     # Factored in the modes' own coordinates: an SVD of the product would mix
     # modes of equal strength.

@@ -1,9 +1,9 @@
 """A start read from a file, or given as arrays."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
-import zipfile
 
 import numpy as np
 

@@ -6,6 +6,7 @@ written with the operators `@`, `-` and `.T` alone serves all three arithmetics.
 
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -97,10 +98,7 @@ def invariants(weights: Sequence[Any]) -> list[Any]:
     Source:
         Chitour, Liao, Couillet, Lemma 1.
     """
-    return [
-        above.T @ above - below @ below.T
-        for below, above in zip(weights[:-1], weights[1:], strict=True)
-    ]
+    return [above.T @ above - below @ below.T for below, above in pairwise(weights)]
 
 
 def balanced_factors(

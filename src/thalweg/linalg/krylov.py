@@ -22,8 +22,8 @@ class Extremes(NamedTuple):
             absolute Ritz value.
     """
 
-    values: Float[Array, "mode"]
-    residuals: Float[Array, "mode"]
+    values: Float[Array, " mode"]
+    residuals: Float[Array, " mode"]
     converged: Array
 
 

@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from thalweg._core.arrays import Array, Float
+from thalweg._core.arrays import EPS, Array, Float
 
 
-def singular_values(matrix: Float[Array, "out in"]) -> Float[Array, "mode"]:
+def singular_values(matrix: Float[Array, "out in"]) -> Float[Array, " mode"]:
     """Return the singular values, descending."""
     return jnp.linalg.svd(matrix, compute_uv=False)
 
@@ -16,11 +16,11 @@ def numerical_rank(matrix: Float[Array, "out in"]) -> int:
     The threshold is `max(shape) * eps * largest`, the error LAPACK may make.
     """
     values = singular_values(matrix)
-    floor = max(matrix.shape) * jnp.finfo(jnp.float64).eps * values[0]
+    floor = max(matrix.shape) * EPS * values[0]
     return int(jnp.sum(values > floor))
 
 
-def effective_rank(values: Float[Array, "mode"]) -> Float[Array, ""]:
+def effective_rank(values: Float[Array, " mode"]) -> Float[Array, ""]:
     """Return the exponential of the entropy of normalised singular values.
 
     Args:

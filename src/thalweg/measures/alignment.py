@@ -1,6 +1,7 @@
 """How well neighbouring layers pass on to each other."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -15,9 +16,10 @@ from thalweg.measures._base import AbstractMeasure
 class Alignment(AbstractMeasure):
     """Cosine between what a layer puts out and what the next one takes in.
 
-    For every hidden space, between the matrices `W_j W_j'` and `W_(j+1)' W_(j+1)`. It lies in [0, 1]: 1 where the output directions of a layer are, with their
-    strengths, the input directions of the next (as in a balanced chain), 0 where
-    nothing is passed on. It is 0 by convention where a layer vanishes.
+    For every hidden space, the cosine between the matrices `W_j W_j'` and
+    `W_(j+1)' W_(j+1)`. It lies in [0, 1]: 1 where the output directions of a layer,
+    with their strengths, are the input directions of the next (as in a balanced
+    chain), 0 where nothing is passed on, and by convention where a layer vanishes.
     """
 
     symbol: ClassVar[str] = r"\cos(W_{j+1}^\top W_{j+1},\, W_j W_j^\top)"
@@ -31,10 +33,10 @@ class Alignment(AbstractMeasure):
         "Section 3.2, singular vectors of neighbours"
     )
 
-    def read(self, problem: Any, weights: Any) -> Float[Array, "layer"]:
+    def read(self, problem: Any, weights: Any) -> Float[Array, " layer"]:
         """Return one cosine per hidden space, of shape `(depth - 1,)`."""
         layers = problem.chain(weights)
-        pairs = zip(layers[:-1], layers[1:], strict=True)
+        pairs = pairwise(layers)
         cosines = [_cosine(above.T @ above, below @ below.T) for below, above in pairs]
         return jnp.stack(cosines) if cosines else jnp.zeros(0)
 

@@ -27,7 +27,7 @@ class NormGaps(AbstractMeasure):
     )
     source: ClassVar[Source] = CHITOUR2023.at("Lemma 1, trace of equation (8)")
 
-    def read(self, problem: Any, weights: Any) -> Float[Array, "layer"]:
+    def read(self, problem: Any, weights: Any) -> Float[Array, " layer"]:
         """Return one gap per hidden space, of shape `(depth - 1,)`."""
         squares = jnp.stack([jnp.sum(layer**2) for layer in problem.chain(weights)])
         return jnp.diff(squares)

@@ -39,7 +39,7 @@ class Sharpness(AbstractMeasure):
         "Appendix B, largest eigenvalue of the Hessian"
     )
 
-    def read(self, problem: Any, weights: Any) -> Float[Array, "mode"]:
+    def read(self, problem: Any, weights: Any) -> Float[Array, " mode"]:
         """Return the values, of shape `(top,)`."""
         return largest_eigenvalues(
             lambda direction: problem.hessian_vector(weights, direction),

@@ -32,7 +32,7 @@ class SharpnessResidual(AbstractMeasure):
         "Appendix B, largest eigenvalue of the Hessian"
     )
 
-    def read(self, problem: Any, weights: Any) -> Float[Array, "mode"]:
+    def read(self, problem: Any, weights: Any) -> Float[Array, " mode"]:
         """Return the bounds, of shape `(top,)`."""
         return largest_eigenvalues(
             lambda direction: problem.hessian_vector(weights, direction),

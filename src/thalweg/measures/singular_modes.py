@@ -32,11 +32,11 @@ class SingularModes(AbstractMeasure):
     )
     source: ClassVar[Source] = SAXE2014.at("Section 1.2")
 
-    def read(self, problem: Any, weights: Any) -> Float[Array, "mode"]:
+    def read(self, problem: Any, weights: Any) -> Float[Array, " mode"]:
         """Return one strength per mode of the target."""
         matrix = end_to_end(problem.chain(weights))
         return jnp.sum(problem.left_modes * (matrix @ problem.right_modes), axis=0)
 
-    def levels(self, problem: Any) -> Float[Array, "mode"]:
+    def levels(self, problem: Any) -> Float[Array, " mode"]:
         """Return the target's singular values."""
         return problem.target_singular_values

@@ -99,15 +99,16 @@ class Blocks:
         threads, blocks, width = _layout(lanes, problem.net.parameters)
         index = np.arange(threads * blocks * width)
         real = index < lanes
-        index = np.where(real, index, 0).reshape(threads, blocks, width)
+        dealt = np.where(real, index, 0).reshape(threads, blocks, width)
         skipped = int(np.searchsorted(targets, iteration, side="left"))
         ahead = targets[skipped:]
         capacity = 1 << max(3, math.ceil(math.log2(len(ahead) + 1)))
         never = np.full(capacity - len(ahead), np.iinfo(np.int64).max)
         full = _first_state(problem, weights, velocity, rules, iteration, ended)
         row = _row_shapes(problem, measures, weights)
-        states, own_rules = [], []
-        for own in index:
+        states: list[State] = []
+        own_rules: list[Rules] = []
+        for own in dealt:
             state = jax.tree.map(lambda leaf: np.asarray(leaf)[own], full)  # noqa: B023
             columns = {
                 name: np.zeros((blocks, capacity, width, *shape))
@@ -115,7 +116,7 @@ class Blocks:
             }
             states.append(
                 state._replace(
-                    active=state.active & real.reshape(index.shape)[len(states)],
+                    active=state.active & real.reshape(dealt.shape)[len(states)],
                     iteration=np.full(blocks, iteration),
                     slot=np.zeros(blocks, dtype=np.int64),
                     columns=columns,
@@ -147,7 +148,7 @@ class Blocks:
                 states,
                 jnp.asarray(budget),
             )
-            return jax.block_until_ready(after)
+            return jax.block_until_ready(after)  # type: ignore[no-untyped-call]
 
         pairs = list(zip(self.rules, self.states, strict=True))
         if len(pairs) == 1:

@@ -53,24 +53,22 @@ class State(NamedTuple):
 
     weights: Any
     velocity: Any
-    excess: Array
-    previous: Array
-    active: Array
-    status: Array
-    ended: Array
-    rewound: Array
-    limit: Array
-    iteration: Array
-    slot: Array
+    excess: Any
+    previous: Any
+    active: Any
+    status: Any
+    ended: Any
+    rewound: Any
+    limit: Any
+    iteration: Any
+    slot: Any
     columns: Any
 
 
 def _walk(problem: Any, rules: Rules, state: State, stop: Array) -> State:
-    """Take steps until `stop`, one per lane, or until every lane has ended.
-
-    Several steps are laid out in a row, which saves the loop's own cost; those
-    beyond a lane's end leave it as it is.
-    """
+    """Take steps until `stop`, one per lane, or until every lane has ended."""
+    # Several steps in a row save the loop's own cost; beyond a lane's end they
+    # leave it as it is.
     evaluate = jax.vmap(problem.evaluate)
     packed = state._replace(
         weights=jax.vmap(problem.pack)(state.weights),
@@ -139,12 +137,10 @@ def _lanes_of(leaf: Array, flags: Array) -> Array:
 
 
 def _mark_ends(rules: Rules, before: State, state: State) -> State:
-    """Give lanes that just stopped their status; put diverged ones back.
-
-    A diverged lane gets the weights of the stretch's beginning, all finite, and
-    `rewound` says which iteration that was; `finish` walks it up to the last
-    iterate before the loss blew up.
-    """
+    """Give lanes that just stopped their status; put diverged ones back."""
+    # A diverged lane gets the weights of the stretch's beginning, all finite, and
+    # `rewound` says which iteration that was; `Blocks.finish` walks it up to the
+    # last iterate before the loss blew up.
     stopped = before.active & ~state.active
     diverged = stopped & ~(state.excess <= rules.accuracy)
     status = jnp.where(stopped, jnp.where(diverged, DIVERGED, CONVERGED), state.status)

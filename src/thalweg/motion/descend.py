@@ -70,13 +70,13 @@ def descend(
     $W \leftarrow W - \eta \nabla L(W)$, or with momentum $\mu$
     $V \leftarrow \mu V - \eta \nabla L(W)$, $W \leftarrow W + V$.
 
-    A run ends when the excess loss is at most `accuracy` (converged), when a step
+    A run ends when the excess loss is at most `accuracy` (converged); when a step
     changes no bit of the weights or the gradient norm is at most
-    `gradient_tolerance` (stalled; looked for at the start and every 1024
-    iterations, and at every record if there is a tolerance), when the excess loss exceeds 1e16 times its scale or leaves
-    float64 (diverged; the path then ends at the last iterate before that), or
-    when the iterations are spent. Ctrl-C ends it too and keeps what was recorded;
-    `resume` goes on from there, bit for bit.
+    `gradient_tolerance` (stalled; looked for at the start and every 1024 iterations,
+    and at every record if there is a tolerance); when the excess loss exceeds 1e16
+    times its scale or leaves float64 (diverged; the path then ends at the last
+    iterate before that); or when the iterations are spent. Ctrl-C ends it too and
+    keeps what was recorded; `resume` goes on from there, bit for bit.
 
     Args:
         problem: A `Problem` or a `Playground`.
@@ -169,7 +169,7 @@ def resume(
             f"iterations is {last} but the path already reaches {done}; ask for more."
         )
     batched = path.batched
-    lift = (lambda tree: tree) if batched else lifted
+    lift = _same if batched else lifted
     run = _Run(
         problem=path.problem,
         measures=path.measures,
@@ -274,7 +274,7 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
         )
         for index in range(run.lanes)
     )
-    one = (lambda tree: tree) if run.batched else _dropped
+    one = _same if run.batched else _dropped
     return Path(
         problem=run.problem,
         measures=run.measures,
@@ -374,6 +374,10 @@ def _lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bo
         )
     batched = several or steps.ndim == 1
     return starts, jnp.broadcast_to(steps.reshape(-1), (count,)), batched
+
+
+def _same(tree: Any) -> Any:
+    return tree
 
 
 def _dropped(tree: Any) -> Any:

@@ -23,7 +23,7 @@ from thalweg.motion.record import (
 )
 from thalweg.motion.starts import lane, stacked
 
-SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver]] = {
+SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver[Any]]] = {
     "dopri8": diffrax.Dopri8,
     "tsit5": diffrax.Tsit5,
     "kvaerno5": diffrax.Kvaerno5,
@@ -110,7 +110,7 @@ def flow(
 
     Source:
         Chitour, Liao, Couillet, equation (6) and Lemma 1.
-    """
+    """  # noqa: DOC501
     clock = kept_times(horizon, times, records)
     if solver not in SOLVERS:
         raise unknown(solver, SOLVERS, "the list of solvers")
@@ -347,14 +347,14 @@ def _gather(
     drift = [
         _drift(problem, lane(starts, k), lane(weights, k)) for k in range(len(lanes))
     ]
-    outcomes = tuple(_outcome(problem, one, clock[-1]) for one in lanes)
-    pick = (lambda tree: tree) if batched else (lambda tree: lane(tree, 0))
+    outcomes = tuple(_outcome(problem, each, clock[-1]) for each in lanes)
+    one = _same if batched else _first
     return Path(
         problem=problem,
         measures=measures,
         settings=settings,
-        start=pick(starts),
-        weights=pick(weights),
+        start=one(starts),
+        weights=one(weights),
         velocity=None,
         step_size=None,
         clock=times,
@@ -366,6 +366,14 @@ def _gather(
             "solver_steps": [one.steps for one in lanes] if batched else lanes[0].steps,
         },
     )
+
+
+def _same(tree: Any) -> Any:
+    return tree
+
+
+def _first(tree: Any) -> Any:
+    return lane(tree, 0)
 
 
 def _drift(problem: Any, start: Any, end: Any) -> float:
@@ -382,7 +390,7 @@ def _outcome(problem: Any, one: _Lane, horizon: float) -> Outcome:
     sentence = {
         Status.CONVERGED: f"converged {at} is within the accuracy asked for.",
         Status.STALLED: f"stalled {at}, at a critical point within the tolerance.",
-        Status.DIVERGED: f"diverged after time {one.time:.6g}: the solver left float64.",
+        Status.DIVERGED: f"diverged after time {one.time:.6g}: it left float64.",
         Status.INTERRUPTED: f"interrupted {at}; run it again to go on.",
         Status.OUT_OF_BUDGET: (
             f"out of budget {at}; ask for a longer horizon."

@@ -64,7 +64,7 @@ class Path:
 
         Raises:
             UnknownName: If it was not recorded.
-        """
+        """  # noqa: DOC501
         if name not in self.columns:
             raise unknown(name, self.columns, "this path's columns")
         return self.columns[name]
@@ -127,7 +127,11 @@ class Path:
                 f"{len(self.outcome) - 1}."
             )
         outcome = self.outcome[index]
-        end = outcome.time if self.is_flow else outcome.iteration - outcome.diverged
+        end = (
+            outcome.iteration - outcome.diverged
+            if outcome.time is None
+            else outcome.time
+        )
         length = int(np.searchsorted(self.clock, end, side="left")) + 1
         length = min(length, self.clock.size)
         clock = self.clock[:length].copy()
@@ -211,7 +215,7 @@ class Path:
         }
         if self.step_size is not None:
             arrays["step_size"] = np.asarray(self.step_size)
-        each = self.outcome if self.batched else (self.outcome,)
+        each = self.outcome if isinstance(self.outcome, Outcomes) else (self.outcome,)
         card = {
             "problem": problem_card,
             "settings": self.settings,
@@ -289,7 +293,7 @@ def _named(name: str, tree: Any) -> dict[str, np.ndarray]:
 def _tree(name: str, arrays: dict[str, np.ndarray]) -> Any:
     if f"{name}.x" in arrays:
         return jnp.asarray(arrays[f"{name}.x"])
-    layers = []
+    layers: list[Any] = []
     while f"{name}.W{len(layers) + 1}" in arrays:
         layers.append(jnp.asarray(arrays[f"{name}.W{len(layers) + 1}"]))
     return tuple(layers) or None

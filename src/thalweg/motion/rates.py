@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError
-from thalweg._core.outcome import Outcomes
+from thalweg._core.outcome import Outcome, Outcomes
 from thalweg.motion.descend import descend
 from thalweg.motion.path import Path
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def iterations_to(path: Path, accuracy: float) -> int | None:
     Raises:
         DomainError: If the path is a flow or a batch.
     """
-    if path.is_flow or path.batched:
+    if path.is_flow or isinstance(path.outcome, Outcomes):
         raise DomainError("iterations_to needs a single descent; choose path.run(i).")
     if path.outcome.converged and path.settings["accuracy"] == accuracy:
         return int(path.outcome.iteration)
@@ -129,7 +128,10 @@ def iterations_to(path: Path, accuracy: float) -> int | None:
         momentum=path.settings["momentum"],
         records=2,
     )
-    return int(again.outcome.iteration) if again.outcome.converged else None
+    outcome = again.outcome
+    if isinstance(outcome, Outcome) and outcome.converged:
+        return outcome.iteration
+    return None
 
 
 def plateaus(path: Path, *, slope: float = 0.05, stretch: float = 1.5) -> list[Plateau]:

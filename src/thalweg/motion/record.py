@@ -137,7 +137,7 @@ def kept_times(
                 "times must be an increasing sequence of at least two that starts at 0."
             )
         return clock
-    positive("horizon", horizon)  # type: ignore[arg-type]
     if records < 3:
         raise DomainError(f"records is {records}; it must be at least 3.")
-    return np.concatenate([[0.0], np.geomspace(horizon / 1e4, horizon, records - 1)])
+    last = positive("horizon", float(horizon or 0.0))
+    return np.concatenate([[0.0], np.geomspace(last / 1e4, last, records - 1)])

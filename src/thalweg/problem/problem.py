@@ -1,7 +1,7 @@
-"""A net and its data: value, gradient, Hessian-vector product, optimum.
+r"""A net and its data: value, gradient, Hessian-vector product, optimum.
 
 Everything is written in the canonical reduction: with `inputs_factor` $X_r$ and
-`labels_factor` $Y_r$ of the moments, the loss is $\\tfrac12\\|W X_r - Y_r\\|_F^2$
+`labels_factor` $Y_r$ of the moments, the loss is $\tfrac12\|W X_r - Y_r\\|_F^2$
 plus a constant, so the excess loss is a sum of squares without cancellation and
 the cost of a step does not depend on the number of samples.
 """
@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from thalweg._core.arrays import Array, Float, Scalar, Weights, real
+from thalweg._core.arrays import EPS, Array, Float, Scalar, Weights, real
 from thalweg._core.errors import ShapeError
 from thalweg.linalg.association import (
     cheapest_splits,
@@ -75,7 +75,7 @@ class Problem(eqx.Module):
     data: Moments
     target: Float[Array, "out in"]
     left_modes: Float[Array, "out mode"]
-    target_singular_values: Float[Array, "mode"]
+    target_singular_values: Float[Array, " mode"]
     right_modes: Float[Array, "in mode"]
     infimum: Scalar
 
@@ -223,7 +223,7 @@ class Problem(eqx.Module):
         left, values, right = jnp.linalg.svd(data.labels_factor, full_matrices=False)
         rank = min(self.net.largest_rank, values.shape[0])
         best = (left[:, :rank] * values[:rank]) @ right[:rank]
-        floor = values[0] * max(best.shape) * jnp.finfo(jnp.float64).eps
+        floor = values[0] * max(best.shape) * EPS
         matrix = (
             best
             if data.is_whitened

@@ -67,7 +67,7 @@ class Playground(eqx.Module):
         return jnp.ones((1, 1))
 
     @property
-    def target_singular_values(self) -> Float[Array, "mode"]:
+    def target_singular_values(self) -> Float[Array, " mode"]:
         """Return the target's singular value."""
         return jnp.ones(1)
 
@@ -81,7 +81,7 @@ class Playground(eqx.Module):
         """Return the infimum of the loss, nothing left out: zero."""
         return jnp.zeros(())
 
-    def check(self, weights: Any) -> Float[Array, "depth"]:
+    def check(self, weights: Any) -> Float[Array, " depth"]:
         """Return `weights` as one float64 vector.
 
         Args:
@@ -104,40 +104,42 @@ class Playground(eqx.Module):
             )
         return vector
 
-    def chain(self, weights: Float[Array, "depth"]) -> Weights:
+    def chain(self, weights: Float[Array, " depth"]) -> Weights:
         """Return the vector as a chain of 1 by 1 matrices."""
         return tuple(weights.reshape(self.depth, 1, 1))
 
-    def pack(self, weights: Float[Array, "depth"]) -> Float[Array, "depth"]:
+    def pack(self, weights: Float[Array, " depth"]) -> Float[Array, " depth"]:
         """Return the weights as a descent keeps them: as they are."""
         return weights
 
-    def unpack(self, packed: Float[Array, "depth"]) -> Float[Array, "depth"]:
+    def unpack(self, packed: Float[Array, " depth"]) -> Float[Array, " depth"]:
         """Return packed weights as they are."""
         return packed
 
-    def evaluate(self, weights: Float[Array, "depth"]) -> tuple[Scalar, Any]:
+    def evaluate(self, weights: Float[Array, " depth"]) -> tuple[Scalar, Any]:
         """Return the loss and the gap, from which `pull` goes on."""
         gap = jnp.prod(weights) - 1
         return 0.5 * gap * gap, gap
 
-    def pull(self, weights: Float[Array, "depth"], cache: Any) -> Float[Array, "depth"]:
+    def pull(
+        self, weights: Float[Array, " depth"], cache: Any
+    ) -> Float[Array, " depth"]:
         """Return the gradient from what `evaluate` kept."""
         return cache * products_without(weights)
 
-    def loss(self, weights: Float[Array, "depth"]) -> Scalar:
+    def loss(self, weights: Float[Array, " depth"]) -> Scalar:
         """Return the loss."""
         return self.evaluate(weights)[0]
 
-    def excess_loss(self, weights: Float[Array, "depth"]) -> Scalar:
+    def excess_loss(self, weights: Float[Array, " depth"]) -> Scalar:
         """Return the loss above its infimum, which is the loss."""
         return self.evaluate(weights)[0]
 
-    def gradient(self, weights: Float[Array, "depth"]) -> Float[Array, "depth"]:
+    def gradient(self, weights: Float[Array, " depth"]) -> Float[Array, " depth"]:
         r"""Return $(p - 1)\, p_{\setminus i}$, without dividing by a factor."""
         return self.pull(weights, self.evaluate(weights)[1])
 
-    def hessian(self, weights: Float[Array, "depth"]) -> Float[Array, "depth depth"]:
+    def hessian(self, weights: Float[Array, " depth"]) -> Float[Array, "depth depth"]:
         r"""Return the Hessian in closed form.
 
         Args:
@@ -161,13 +163,13 @@ class Playground(eqx.Module):
         return jnp.where(jnp.eye(self.depth, dtype=bool), jnp.diag(without**2), outer)
 
     def hessian_vector(
-        self, weights: Float[Array, "depth"], direction: Float[Array, "depth"]
-    ) -> Float[Array, "depth"]:
+        self, weights: Float[Array, " depth"], direction: Float[Array, " depth"]
+    ) -> Float[Array, " depth"]:
         """Return the Hessian applied to a direction."""
         return self.hessian(weights) @ direction
 
 
-def products_without(weights: Float[Array, "depth"]) -> Float[Array, "depth"]:
+def products_without(weights: Float[Array, " depth"]) -> Float[Array, " depth"]:
     """Return for every factor the product of the others, without division.
 
     Args:

@@ -32,7 +32,7 @@ TEXT = 10
 SMALL = 8.5
 WIDTH, HEIGHT = 5.6, 3.5
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT,
     "axes.titlesize": TEXT,

@@ -22,7 +22,7 @@ def summary(path: Any, certificates: Sequence[Any] = ()) -> Group:
     Returns:
         What `rich.print` shows.
     """
-    parts = [
+    parts: list[Any] = [
         _facts("The problem", problem_facts(path.problem)),
         _facts("The run", outcome_facts(path)),
     ]

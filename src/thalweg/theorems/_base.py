@@ -332,6 +332,6 @@ def certainly_positive(ball: Ball) -> bool:
 
 
 def inward(limit: Ball) -> float | None:
-    """Return the largest float that is certainly at most `limit`; `None` if none > 0."""
+    """Return the largest float certainly at most `limit`; `None` if none is > 0."""
     low = balls.bounds(limit)[0]
     return float(low) if 0 < low < float("inf") else None

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
+from thalweg._core.arrays import Weights
 from thalweg._core.errors import positive
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
@@ -23,7 +24,6 @@ from thalweg.theorems._base import (
     Guarantee,
     Hypothesis,
     Printed,
-    Verdict,
     inward,
 )
 
@@ -301,7 +301,7 @@ def _allowed_step(case: Case, c: Ball) -> Ball:
     )
 
 
-def _near(depth: int, share: float = 0.9) -> tuple[Problem, object]:
+def _near(depth: int, share: float = 0.9) -> tuple[Problem, Weights]:
     """Return the target diag(2, 1) with a balanced start at a share of it."""
     target = jnp.diag(jnp.array([2.0, 1.0]))
     widths = (2,) * (depth + 1)

@@ -2,6 +2,7 @@ r"""Chitour, Liao, Couillet: the geometry of gradient flow on linear networks.""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -29,7 +30,8 @@ from thalweg.theorems._base import (
 class Invariance(AbstractTheorem):
     r"""Gradient flow keeps what neighbouring layers differ by.
 
-    Notation: $W_{j+1}^\top W_{j+1} - W_j W_j^\top$ is constant for every $j$. True of every linear network, every start and every data set ($1 \le j \le H$;
+    Notation: $W_{j+1}^\top W_{j+1} - W_j W_j^\top$ is constant for every $j$. True
+    of every linear network, every start and every data set ($1 \le j \le H$;
     the source prints $H + 1$). Descent with step $\eta$ keeps them up to
     $\eta^2 (g_{j+1}^\top g_{j+1} - g_j g_j^\top)$ a step.
     """
@@ -85,7 +87,7 @@ class ExponentialRate(AbstractTheorem):
             Hypothesis("at least two layers", fact=case.depth >= 2),
             Hypothesis(
                 "d_1 >= ... >= d_H >= d_y",
-                fact=all(a >= b for a, b in zip(widths[:-1], widths[1:], strict=True)),
+                fact=all(a >= b for a, b in pairwise(widths)),
             ),
         ]
         if not all(hypothesis.fact for hypothesis in facts):
