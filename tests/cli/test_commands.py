@@ -80,7 +80,7 @@ def test_data_show_tells_terms_and_moments(thalweg):
     assert record["moments"]["rank"] == 10
     assert record["moments"]["constant"] == pytest.approx(1429.848, abs=1e-3)
     assert "Least angle regression" in record["citations"][0]
-    assert "Least angle regression" in thalweg("data", "show", "diabetes").out
+    assert "Efron" in thalweg("data", "show", "diabetes").out
 
 
 def test_data_show_tells_where_it_looked(thalweg, tmp_path, monkeypatch):

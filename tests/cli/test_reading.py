@@ -99,7 +99,7 @@ def test_all_faults_are_told_at_once_with_their_paths(settings):
         ('data = "digits"\ninit = "explicit"', "init.weights: is missing"),
         (
             'data = "digits"\ninit = { name = "gaussian", std = -1 }',
-            "init: std is -1; it must be a finite number >= 0.",
+            "init: std is -1.0; it must be a finite number >= 0.",
         ),
         ('data = "digits"\nmeasures = ["loss", "loss"]', "'loss' came twice"),
         ('data = "digits"\nhidden = [0]', "hidden[0]: 0 came; it must be at least 1."),
@@ -224,7 +224,7 @@ def test_files_are_looked_for_beside_the_settings(settings, tmp_path):
         (lambda file: None, "there is no file"),
         (lambda file: file.mkdir(), "is a folder; pass a TOML file"),
         (lambda file: file.write_text("seed = 1\nhidden = [3"), "is not TOML"),
-        (lambda file: file.write_text("a = 1\n\nb ="), "line 3"),
+        (lambda file: file.write_text("a = 1\n\nb = @"), "line 3"),
         (lambda file: file.write_bytes(b"\xff\xfe"), "is not text in UTF-8"),
     ],
 )

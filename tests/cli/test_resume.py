@@ -1,14 +1,17 @@
 """Runs that are stopped, killed and taken up again."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from thalweg.cli import run as command
 from thalweg.cli.progress import Watch, clock
@@ -63,23 +66,18 @@ def test_a_run_stopped_by_ctrl_c_goes_on_bit_for_bit(thalweg, pressed):
     )
 
 
-def test_a_resumed_run_with_its_own_budget_equals_one_never_stopped(
-    thalweg, monkeypatch
-):
-    some = (*SLOW, "--iterations", "60_000")
+def test_a_resumed_run_with_its_own_budget_equals_one_never_stopped(thalweg):
+    some = (*SLOW, "--iterations", "400_000")
     assert thalweg(*some, "--out", "whole").code == 0
 
-    def once(self, progress):
-        monkeypatch.undo()
+    def interrupt(self, progress):
         raise KeyboardInterrupt
 
-    where = os.getcwd()
-    monkeypatch.setattr(command.Keeper, "__call__", once)
-    stopped = thalweg(*some, "--out", "stopped")
-    os.chdir(where)
-    assert stopped.code == 130
-    again = thalweg("run", "--resume", "stopped", "--quiet")
-    assert again.code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command.Keeper, "__call__", interrupt)
+        assert thalweg(*some, "--out", "stopped").code == 130
+    assert 0 < Run.load("stopped").iterations[-1] < 400_000
+    assert thalweg("run", "--resume", "stopped", "--quiet").code == 0
     same("whole", "stopped")
 
 
@@ -123,7 +121,7 @@ def test_a_killed_run_keeps_what_it_had(thalweg, tmp_path, how):
         text=True,
     )
     card = tmp_path / "killed" / "card.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while not card.is_file() and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.3)
@@ -161,6 +159,33 @@ def test_what_was_reserved_is_given_back(thalweg, monkeypatch, tmp_path):
     told = thalweg("run", "--playground", "2")
     assert (told.code, told.err) == (130, "thalweg: interrupted.\n")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_resumed_run_writes_a_page_only_if_the_first_did(thalweg, tmp_path):
+    thalweg(*SLOW, "--iterations", "50", "--out", "here")
+    thalweg("run", "--resume", "here", "--iterations", "60", "--quiet")
+    assert not (tmp_path / "here" / "page.html").exists()
+    told = thalweg("run", "--resume", "here", "--iterations", "70", "--page", "--quiet")
+    assert told.out == "page: here/page.html\nrun: here\n"
+
+
+def test_a_bar_appears_on_a_terminal_after_a_while(monkeypatch):
+    monkeypatch.setattr("thalweg.cli.progress.DELAY", 0.0)
+    seen = io.StringIO()
+    watch = Watch(shown=True)
+    watch._console = Console(file=seen, force_terminal=True, width=160)
+    watch._shown = True
+    progress = SimpleNamespace(done=500, total=1000, excess_loss=0.25)
+    with watch:
+        watch._timer.join()
+        watch.descent(progress, None)
+        watch._bar.refresh()
+    assert "500 of 1,000 iterations, excess loss 0.25" in seen.getvalue()
+
+
+def test_nothing_is_shown_to_nobody():
+    with Watch(shown=True) as watch:
+        assert watch._timer is None
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,24 @@ def named(label: str, value: Any) -> Any:
     """Return a name or a table as a table whose name is spelled as on the shelf."""
     if isinstance(value, str):
         value = {"name": value}
-    if isinstance(value, dict) and "name" in value:
-        return {**value, "name": checked_name(label, value["name"])[0] or value["name"]}
-    return value
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return value
+    name, wrong = checked_name(label, value["name"])
+    return value if wrong else {**_in_kind(label, name, value), "name": name}
+
+
+def _in_kind(label: str, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with whole numbers made floats where the entry wants floats."""
+    entry: Any = shelf_of(label).entry(name)
+    floats = {
+        field.name
+        for field in dataclasses.fields(entry)
+        if float in {field.type, *get_args(field.type)}
+    }
+    return {
+        key: float(value) if key in floats and type(value) is int else value
+        for key, value in fields.items()
+    }
 
 
 def field_faults(

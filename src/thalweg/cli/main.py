@@ -29,6 +29,7 @@ app = App(
     result_action="return_value",
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,
 )
 app.command(run)
 app.command(certify)
@@ -98,5 +99,6 @@ def _of_the_machine(error: Exception) -> str | None:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror[:1].lower()}{error.strerror[1:]}."
     if isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED"):
-        return f"there is not enough memory for this: {error}."
+        cause = str(error).partition(": ")[2].partition("\n")[0].rstrip(". ")
+        return f"there is not enough memory for this{cause and f' ({cause})'}."
     return None

@@ -130,7 +130,8 @@ def certified_step(settings: Settings, posed: Posed) -> float:
     Raises:
         DomainError: If no theorem is proved at any step.
     """
-    found = certificates(settings, posed.problem, posed.weights, step_size=None)
+    every = settings.model_copy(update={"theorems": "all"})
+    found = certificates(every, posed.problem, posed.weights, step_size=None)
     descents = [one for one in found if one.clock == "iteration" and one.applies]
     steps = [one.safe_step for one in descents if one.verdict == "proved"]
     if not any(steps):
@@ -172,7 +173,11 @@ def certificates(
 
     accuracy = (settings.accuracy if settings else 0) or 1e-6
     std = None if settings is None else _std(settings)
-    common = {"step_size": step_size, "accuracy": accuracy, "path": path}
+    common: dict[str, Any] = {
+        "step_size": step_size,
+        "accuracy": accuracy,
+        "path": path,
+    }
     if settings is None or settings.theorems == "all":
         return list(certify_all(problem, weights, std=std, **common))
     return [
@@ -181,17 +186,22 @@ def certificates(
     ]
 
 
-def _fields(theorem: str, std: float | None) -> dict[str, float]:
+def _fields(theorem: str, std: float | None) -> dict[str, Any]:
+    return {"std": std} if _wants_std(theorem) else {}
+
+
+def unfitting_theorems(settings: Settings) -> list[str]:
+    """Return the theorems asked for that are about another kind of start."""
+    names = () if settings.theorems == "all" else settings.theorems
+    if _std(settings) is not None:
+        return []
+    return [name for name in names if _wants_std(name)]
+
+
+def _wants_std(theorem: str) -> bool:
     from thalweg.theorems import shelf
 
-    if "std" not in shelf.fields(theorem):
-        return {}
-    if std is None:
-        raise ConfigError(
-            f"theorems: {theorem} is about a random balanced start; take init = "
-            "'balanced' with a std above 0."
-        )
-    return {"std": std}
+    return "std" in shelf.fields(theorem)
 
 
 def _std(settings: Settings) -> float | None:

@@ -25,7 +25,7 @@ class Watch:
         self._shown = shown and self._console.is_terminal
         self._lock, self._bar, self._timer = Lock(), None, None
         self._text, self._share, self._told = "loading", None, ""
-        self._marks: list[tuple[float, float]] = []
+        self._marks: list[tuple[float, int]] = []
 
     _bar: Any
     _timer: Timer | None
@@ -62,6 +62,7 @@ class Watch:
             progress: A `Progress` of `descend`.
             accuracy: Excess loss at which it may stop earlier.
         """
+        self._text = "descending"
         speed, left = self._pace(progress.done, progress.total)
         told = f"{progress.done:,} of {progress.total:,} iterations"
         if speed is not None:
@@ -73,6 +74,7 @@ class Watch:
 
     def flow(self, progress: Any) -> None:
         """Show how far a flow is, in flow time; its pace is not foreseeable."""
+        self._text = "flowing"
         self._told = (
             f"time {progress.time:.4g} of {progress.horizon:.4g}, "
             f"excess loss {progress.excess_loss:.3g}"
@@ -80,7 +82,7 @@ class Watch:
         self._share = progress.time / progress.horizon
         self._refresh()
 
-    def _pace(self, done: float, total: float) -> tuple[float | None, float]:
+    def _pace(self, done: int, total: int) -> tuple[float | None, float]:
         """Return iterations a second of late, compile time apart, and seconds left."""
         now = time.monotonic()
         self._marks = [m for m in self._marks if now - m[0] <= MEMORY] + [(now, done)]
@@ -120,7 +122,7 @@ class Watch:
                 )
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float | int) -> str:
     """Return seconds as a clock shows them: `1:05`, `2:00:00`."""
     whole = int(min(seconds, 1e9))
     hours, minutes = whole // 3600, whole // 60 % 60

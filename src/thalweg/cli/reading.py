@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from thalweg._core.errors import ConfigError
 from thalweg.cli.faults import sentences
 from thalweg.cli.options import FLOWING, FLOWLESS, Moving, Posing, merged
+from thalweg.cli.posing import unfitting_theorems
 from thalweg.cli.settings import Settings
 
 DESCENT = {
@@ -19,6 +20,7 @@ DESCENT = {
     "gradient_tolerance": 0.0,
 }
 FLOW = {"solver": "dopri8", "rtol": 1e-10, "atol": 1e-12, "gradient_tolerance": 1e-9}
+DATA_SUFFIXES = (".csv", ".parquet", ".npz")
 LINEAR = {"hidden": [32, 32], "init": "balanced"}
 
 
@@ -64,6 +66,12 @@ def read(
         settings = Settings.model_validate(_completed(raw))
     except ValidationError as error:
         told = [*sentences(error, Settings.model_fields), *told]
+    else:
+        told += [
+            f"theorems: {name} is about a random balanced start; take init = "
+            "'balanced' with a std above 0."
+            for name in unfitting_theorems(settings)
+        ]
     if told:
         place = "" if file is None else f"{file}: "
         if len(told) == 1:
@@ -73,9 +81,7 @@ def read(
     return Reading(settings, frozenset(raw))
 
 
-def read_resumed(
-    file: Path | None, posing: Posing, moving: Moving
-) -> tuple[int | None, bool, tuple[str, ...]]:
+def read_resumed(file: Path | None, posing: Posing, moving: Moving) -> Reading:
     """Read the options that may come with `--resume`.
 
     Args:
@@ -84,7 +90,7 @@ def read_resumed(
         moving: Options that say how to move.
 
     Returns:
-        Iterations, whether to write the page, formats of the figures.
+        Settings of which only iterations, page and figures mean anything.
 
     Raises:
         ConfigError: If another option came, or one is not as it must be.
@@ -101,10 +107,14 @@ def read_resumed(
     except ValidationError as error:
         told = sentences(error, Settings.model_fields)
         raise ConfigError(" ".join(told)) from error
-    return settings.iterations, settings.page, settings.figures
+    return Reading(settings, frozenset(raw))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    if file.suffix.lower() in DATA_SUFFIXES and file.is_file():
+        raise ConfigError(
+            f"{file} holds data, not settings; write --file {file} --targets COLUMN."
+        )
     try:
         text = file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

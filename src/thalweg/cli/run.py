@@ -231,7 +231,8 @@ def _resumed(
 
     from thalweg.cli.reading import read_resumed
 
-    iterations, page, figures = read_resumed(file, posing, moving)
+    asked = read_resumed(file, posing, moving)
+    iterations = asked.settings.iterations
     json, quiet = manner
     with Watch(not quiet) as watch:
         from thalweg.motion.descend import resume
@@ -244,8 +245,21 @@ def _resumed(
         watch.phase("compiling")
         keeper = Keeper(Place(folder), noted, watch, path.settings.get("accuracy"))
         path = keeper.carried(partial(resume, path, iterations=iterations))
-        wishes = Wishes(page, figures, json, quiet)
+        wishes = Wishes(
+            page=_as_before("page", asked, path),
+            figures=tuple(_as_before("figures", asked, path)),
+            json=json,
+            quiet=quiet,
+        )
         return _finish(path, Place(folder), wishes, watch, began)
+
+
+def _as_before(key: str, asked: Any, path: Any) -> Any:
+    """Return a setting as asked for now, else as it was when the run began."""
+    now = getattr(asked.settings, key)
+    if key in asked.given:
+        return now
+    return path.notes.get("settings", {}).get(key, now)
 
 
 def _longer(noted: dict[str, Any], iterations: int) -> dict[str, Any]:

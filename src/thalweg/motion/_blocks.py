@@ -42,7 +42,10 @@ SMALL_WIDTH = 128
 
 @dataclass(frozen=True)
 class Ends:
-    """What is left when the blocks have run: one entry, or one row, per lane."""
+    """What is left when the blocks have run: one entry, or one row, per lane.
+
+    `idle` are the lanes whose block had ended before it began.
+    """
 
     weights: Any
     velocity: Any
@@ -52,6 +55,7 @@ class Ends:
     previous: np.ndarray
     clock: np.ndarray
     columns: dict[str, np.ndarray]
+    idle: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Blocks:
         targets: np.ndarray,
         iteration: int,
         ended: list[Outcome] | None,
+        starts: Any = None,
     ) -> "Blocks":
         """Lay out the lanes and evaluate their starts.
 
@@ -91,6 +96,8 @@ class Blocks:
             targets: Iterations to record at, increasing.
             iteration: Where the lanes stand.
             ended: Outcomes of an earlier part, if any.
+            starts: Where the lanes began, if not at `weights`: what counts as
+                divergence is measured from there.
 
         Returns:
             The blocks, ready to advance.
@@ -104,7 +111,12 @@ class Blocks:
         ahead = targets[skipped:]
         capacity = 1 << max(3, math.ceil(math.log2(len(ahead) + 1)))
         never = np.full(capacity - len(ahead), np.iinfo(np.int64).max)
-        full = _first_state(problem, weights, velocity, rules, iteration, ended)
+        full = _first_state(
+            problem, weights, velocity, rules=rules, iteration=iteration, ended=ended
+        )
+        if starts is not None:
+            limit = np.asarray(excess_and_limit(problem, starts)[1])
+            full = full._replace(limit=limit)
         row = _row_shapes(problem, measures, weights)
         states: list[State] = []
         own_rules: list[Rules] = []
@@ -191,10 +203,12 @@ class Blocks:
         clock, columns, unread = self._records(int(kept.max()))
         if diverged.size:
             weights, velocity = self._walked_up(diverged, weights, velocity)
-        if diverged.size or unread.size:
+        if diverged.size or unread:
             row = read_lanes(self.problem, self.measures, weights)
-            for lane in (*diverged, *unread):
-                since = int(np.searchsorted(clock, kept[lane]))
+            blown_up = {
+                int(lane): int(np.searchsorted(clock, kept[lane])) for lane in diverged
+            }
+            for lane, since in {**blown_up, **unread}.items():
                 for name, values in row.items():
                     columns[name][lane, since:] = values[lane]
         return Ends(
@@ -206,26 +220,29 @@ class Blocks:
             previous=np.array(self._gathered("previous")),
             clock=clock,
             columns=columns,
+            idle=np.array([unread.get(lane) == 0 for lane in range(self.lanes)]),
         )
 
     def _records(
         self, last: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
-        """Return the clock up to `last`, the columns, and the lanes still to read.
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[int, int]]:
+        """Return the clock up to `last`, the columns, and what is still to be read.
 
-        A lane is still to be read where its block never recorded, or was stopped
-        by the end of a budget between two records.
+        That is a record by lane, from which on it lacks: all of them where its block
+        never recorded, the last where a budget ended between two records.
         """
         ahead = self.targets[self.skipped :]
         count = int(np.searchsorted(ahead, last, side="right"))
         extra = not count or ahead[count - 1] < last
         clock = np.append(ahead[:count], last) if extra else ahead[:count]
         parts: dict[str, list[np.ndarray]] = {name: [] for name, _ in self.measures}
-        unread: list[np.ndarray] = []
+        lacking: list[np.ndarray] = []
         for state in self.states:
             slots = np.asarray(state.slot)
-            open_ended = np.asarray(jnp.any(state.active, axis=1)) & extra
-            unread.append(np.repeat(open_ended | (slots == 0), state.active.shape[1]))
+            broken_off = np.any(np.asarray(state.active), axis=1) & extra
+            since = np.where(broken_off, len(clock) - 1, len(clock))
+            since = np.where(slots == 0, 0, since)
+            lacking.append(np.repeat(since, state.active.shape[1]))
             for name, rows in parts.items():
                 blocks = np.asarray(state.columns[name])
                 rows += [
@@ -235,7 +252,9 @@ class Blocks:
         columns = {
             name: np.concatenate(rows)[: self.lanes] for name, rows in parts.items()
         }
-        return clock, columns, np.flatnonzero(np.concatenate(unread)[: self.lanes])
+        since = np.concatenate(lacking)[: self.lanes]
+        unread = {int(k): int(since[k]) for k in np.flatnonzero(since < len(clock))}
+        return clock, columns, unread
 
     def _walked_up(
         self, diverged: np.ndarray, weights: Any, velocity: Any
@@ -294,6 +313,7 @@ def _first_state(
     problem: Any,
     weights: Any,
     velocity: Any,
+    *,
     rules: Rules,
     iteration: int,
     ended: list[Outcome] | None,
@@ -303,6 +323,7 @@ def _first_state(
     excess, limit = (np.asarray(part) for part in excess_and_limit(problem, weights))
     status = np.where(excess <= float(rules.accuracy), CONVERGED, OUT_OF_BUDGET)
     at = np.full(lanes, iteration)
+    previous = excess
     if ended is not None:
         codes = [CODES.index(outcome.status) for outcome in ended]
         known = [c if c in (CONVERGED, STALLED, DIVERGED) else 0 for c in codes]
@@ -313,7 +334,7 @@ def _first_state(
         weights=weights,
         velocity=velocity,
         excess=excess,
-        previous=excess,
+        previous=previous,
         active=status == OUT_OF_BUDGET,
         status=status,
         ended=at,

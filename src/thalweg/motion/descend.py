@@ -225,6 +225,7 @@ def _drive(
         targets=targets,
         iteration=first,
         ended=_already_ended(earlier),
+        starts=None if earlier is None else run.starts,
     )
     interrupted = False
     budget, speed = first, None
@@ -260,7 +261,7 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
     ends = blocks.finish()
     clock, columns = ends.clock, ends.columns
     if earlier is not None:
-        clock, columns = _continued(run, earlier, clock, columns)
+        clock, columns = _continued(run, earlier, ends)
     last = int(max(int(clock[-1]), 0))
     outcomes = tuple(
         outcome_of(
@@ -293,20 +294,16 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
 
 
 def _continued(
-    run: _Run, earlier: Path, clock: np.ndarray, columns: dict[str, np.ndarray]
+    run: _Run, earlier: Path, ends: Ends
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Put the earlier records on the grid in front of the new ones."""
-    on_grid = np.isin(earlier.clock, run.targets) & (earlier.clock < clock[0])
-    old = (
-        earlier.columns
-        if run.batched
-        else {name: column[None] for name, column in earlier.columns.items()}
-    )
-    joined = {
-        name: np.concatenate([old[name][:, on_grid], columns[name]], axis=1)
-        for name in columns
-    }
-    return np.concatenate([earlier.clock[on_grid], clock]), joined
+    on_grid = np.isin(earlier.clock, run.targets) & (earlier.clock < ends.clock[0])
+    joined = {}
+    for name, column in ends.columns.items():
+        old = earlier.columns[name] if run.batched else earlier.columns[name][None]
+        column[ends.idle] = old[ends.idle, -1:]
+        joined[name] = np.concatenate([old[:, on_grid], column], axis=1)
+    return np.concatenate([earlier.clock[on_grid], ends.clock]), joined
 
 
 def _rules(run: _Run) -> Rules:
