@@ -67,7 +67,7 @@ def flops(widths):
         tw.LinearNet(widths), tw.Moments.whitened(np.ones((widths[-1], widths[0])))
     )
     weights = tuple(jnp.ones(shape) for shape in problem.net.shapes)
-    compiled = jax.jit(problem.gradient).lower(weights).compile()
+    compiled = jax.jit(lambda w: problem.gradient(w)).lower(weights).compile()
     return compiled.cost_analysis()["flops"]
 
 

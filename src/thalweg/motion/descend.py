@@ -19,7 +19,7 @@ import numpy as np
 from thalweg._core.arrays import Array, real
 from thalweg._core.errors import DomainError, ShapeError, positive
 from thalweg._core.outcome import Outcome
-from thalweg.motion._blocks import Blocks
+from thalweg.motion._blocks import Blocks, Ends
 from thalweg.motion._endings import outcome_of
 from thalweg.motion._lanes import Rules
 from thalweg.motion.path import Path, bundle
