@@ -203,12 +203,13 @@ class Blocks:
         clock, columns, unread = self._records(int(kept.max()))
         if diverged.size:
             weights, velocity = self._walked_up(diverged, weights, velocity)
+        idle = np.array([unread.get(lane) == 0 for lane in range(self.lanes)])
         if diverged.size or unread:
             row = read_lanes(self.problem, self.measures, weights)
-            blown_up = {
-                int(lane): int(np.searchsorted(clock, kept[lane])) for lane in diverged
-            }
-            for lane, since in {**blown_up, **unread}.items():
+            for lane in map(int, diverged):
+                blown_up = int(np.searchsorted(clock, kept[lane]))
+                unread[lane] = min(blown_up, unread.get(lane, blown_up))
+            for lane, since in unread.items():
                 for name, values in row.items():
                     columns[name][lane, since:] = values[lane]
         return Ends(
@@ -220,7 +221,7 @@ class Blocks:
             previous=np.array(self._gathered("previous")),
             clock=clock,
             columns=columns,
-            idle=np.array([unread.get(lane) == 0 for lane in range(self.lanes)]),
+            idle=idle,
         )
 
     def _records(
