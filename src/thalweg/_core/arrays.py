@@ -18,6 +18,8 @@ jax.config.update("jax_enable_x64", True)
 Matrix = Float[Array, "out in"]
 Weights = tuple[Float[Array, "_ _"], ...]
 Scalar = Float[Array, ""]
+Key = PRNGKeyArray | int
+"""A JAX random key, or the seed of one."""
 
 EPS = 2.0**-52
 """Spacing of float64 at one."""
@@ -27,12 +29,13 @@ __all__ = [
     "Array",
     "Float",
     "Int",
+    "Key",
     "Matrix",
     "PRNGKeyArray",
     "Scalar",
     "Weights",
-    "as_key",
     "real",
+    "split",
 ]
 
 
@@ -71,8 +74,6 @@ def real(name: str, value: Any) -> Array:
     return jnp.asarray(array)
 
 
-def as_key(key: Any) -> PRNGKeyArray:
-    """Return a JAX random key; an integer is taken as its seed."""
-    if isinstance(key, int):
-        return jax.random.key(key)
-    return key
+def split(key: Key, count: int = 2) -> Any:
+    """Return independent keys; an integer is taken as the seed of a key."""
+    return jax.random.split(jax.random.key(key) if isinstance(key, int) else key, count)

@@ -1,25 +1,23 @@
 """Results on disk: a folder with a readable card, its arrays and their hash.
 
-A folder is written beside its final place and renamed into it, so it is either
-whole or absent; the card carries the hash of the arrays, so a change of one bit
-is noticed.
+The card names the file of its arrays and carries their hash, and is written last and
+renamed into place: a kill at any moment leaves the earlier result or the new one,
+whole, and a change of one bit is noticed.
 """
 
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from thalweg._core.errors import StoreError
 
 CARD = "card.json"
-ARRAYS = "arrays.npz"
 FORMAT = 1
 
 
@@ -63,33 +61,18 @@ def save(
         raise StoreError(
             f"{final} exists and is not a saved result; choose another folder."
         )
-    full = {
-        "format": FORMAT,
-        "kind": kind,
-        "sha256": content_hash(arrays),
-        **card,
-    }
+    digest = content_hash(arrays)
+    name = f"arrays-{digest[:16]}.npz"
+    full = {"format": FORMAT, "kind": kind, "arrays": name, "sha256": digest, **card}
+    text = json.dumps(full, indent=2, allow_nan=False) + "\n"
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
-        try:
-            with open(beside / ARRAYS, "wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-                _flush(file)
-            with open(beside / CARD, "w", encoding="utf-8") as file:
-                json.dump(full, file, indent=2, allow_nan=False)
-                file.write("\n")
-                _flush(file)
-            beside.chmod(0o755)
-            if final.exists():
-                retired = beside.with_name(beside.name + "-old")
-                final.rename(retired)
-                beside.rename(final)
-                shutil.rmtree(retired)
-            else:
-                beside.rename(final)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        final.mkdir(parents=True, exist_ok=True)
+        _write(final / name, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+        # The card names its arrays, so replacing it is the one moment of change.
+        _write(final / CARD, lambda file: file.write(text.encode()))
+        for earlier in final.glob("arrays-*.npz"):
+            if earlier.name != name:
+                earlier.unlink()
     except OSError as error:
         raise StoreError(
             f"{final} could not be written: {error.strerror or error}."
@@ -118,8 +101,10 @@ def load(
         raise StoreError(f"{place} is not a folder; pass one that `save` wrote.")
     try:
         card = json.loads((place / CARD).read_text(encoding="utf-8"))
-        with np.load(place / ARRAYS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        name = str(card["arrays"])
+        with open(place / name, "rb") as opened:
+            file = np.load(opened, allow_pickle=False)
+            arrays = {key: file[key] for key in file.files}
         known = {name: card[name] for name in ("format", "kind", "sha256")}
     except FileNotFoundError as error:
         missing = Path(error.filename).name
@@ -147,12 +132,20 @@ def load(
         raise StoreError(f"{place} holds a {known['kind']}, not a {kind}.")
     if known["sha256"] != content_hash(arrays):
         raise StoreError(
-            f"{place}/{ARRAYS} does not match the hash on its card; "
+            f"{place}/{name} does not match the hash on its card; "
             "it was altered after it was saved."
         )
     return card, arrays
 
 
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _write(file: Path, content: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file beside its place, flush it to the disk, and rename it there."""
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        with open(beside, "wb") as opened:
+            content(opened)
+            opened.flush()
+            os.fsync(opened.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

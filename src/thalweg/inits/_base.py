@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import jax
 
-from thalweg._core.arrays import Array, Float, PRNGKeyArray, Weights
+from thalweg._core.arrays import Array, Float, Key, Weights, split
 from thalweg._core.errors import DomainError
 from thalweg._core.source import Source
 from thalweg.problem.nets import LinearNet
@@ -23,7 +23,7 @@ class AbstractInit:
     source: ClassVar[Source]
 
     @abstractmethod
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return weights for `net`; the same key gives the same weights.
 
         Args:
@@ -48,18 +48,18 @@ def check_std(std: float) -> None:
         raise DomainError(f"std is {std}; it must be a finite number >= 0.")
 
 
-def gaussian_layers(key: PRNGKeyArray, net: LinearNet, stds: list[float]) -> Weights:
+def gaussian_layers(key: Key, net: LinearNet, stds: list[float]) -> Weights:
     """Return Gaussian layers, layer `j` of standard deviation `stds[j - 1]`."""
-    keys = jax.random.split(key, net.depth)
+    keys = split(key, net.depth)
     return tuple(
         std * jax.random.normal(k, shape, dtype=float)
         for k, shape, std in zip(keys, net.shapes, stds, strict=True)
     )
 
 
-def random_rotations(key: PRNGKeyArray, net: LinearNet) -> list[Float[Array, "_ _"]]:
+def random_rotations(key: Key, net: LinearNet) -> list[Float[Array, "_ _"]]:
     """Return one uniformly random orthogonal matrix per hidden space."""
-    keys = jax.random.split(key, net.depth)
+    keys = split(key, net.depth)
     return [
         jax.random.orthogonal(k, width, dtype=float)
         for k, width in zip(keys, net.widths[1:-1], strict=False)

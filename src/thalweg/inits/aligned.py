@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from thalweg._core.arrays import Array, Float, PRNGKeyArray, Weights, real
+from thalweg._core.arrays import Array, Float, Key, Weights, real
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import SAXE2014
 from thalweg._core.source import Source
@@ -50,7 +50,7 @@ class Aligned(AbstractInit):
                 "every strength >= 0."
             )
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return an aligned chain.
 
         Args:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import jax
 
-from thalweg._core.arrays import Array, Float, PRNGKeyArray, Weights, real
+from thalweg._core.arrays import Array, Float, Key, Weights, real, split
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
@@ -52,7 +52,7 @@ class Balanced(AbstractInit):
         if self.end_to_end is not None:
             object.__setattr__(self, "end_to_end", real("end_to_end", self.end_to_end))
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return a balanced chain.
 
         Args:
@@ -65,7 +65,7 @@ class Balanced(AbstractInit):
         Raises:
             DomainError: If a given matrix has a rank that the net cannot pass.
         """
-        matrix_key, mix_key = jax.random.split(key)
+        matrix_key, mix_key = split(key)
         matrix = self.end_to_end
         if matrix is None:
             shape = (net.widths[-1], net.widths[0])

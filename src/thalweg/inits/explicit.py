@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from thalweg._core.arrays import PRNGKeyArray, Weights, real
+from thalweg._core.arrays import Key, Weights, real
 from thalweg._core.errors import DataError, ShapeError
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
@@ -30,7 +30,7 @@ class Explicit(AbstractInit):
 
     source: ClassVar[Source] = ARORA2019.at("any start")
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return the given weights.
 
         Args:
@@ -59,7 +59,8 @@ class Explicit(AbstractInit):
 
 def _read(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened:
+            file = np.load(opened, allow_pickle=False)
             numbered = [f"W{j}" for j in range(1, len(file.files) + 1)]
             names = numbered if set(numbered) == set(file.files) else file.files
             return [file[name] for name in names]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from thalweg._core.arrays import PRNGKeyArray, Weights
+from thalweg._core.arrays import Key, Weights
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit, check_std, gaussian_layers
@@ -32,6 +32,6 @@ class Gaussian(AbstractInit):
         """Check the field."""
         check_std(self.std)
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return Gaussian weights."""
         return gaussian_layers(key, net, [self.std] * net.depth)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from thalweg._core.arrays import PRNGKeyArray, Weights
+from thalweg._core.arrays import Key, Weights
 from thalweg._core.papers import HE2015
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit, check_std, gaussian_layers
@@ -27,7 +27,7 @@ class He(AbstractInit):
         """Check the field."""
         check_std(self.gain)
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return Gaussian weights."""
         stds = [self.gain / columns**0.5 for _, columns in net.shapes]
         return gaussian_layers(key, net, stds)

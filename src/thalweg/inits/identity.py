@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from thalweg._core.arrays import PRNGKeyArray, Weights
+from thalweg._core.arrays import Key, Weights
 from thalweg._core.papers import BARTLETT2018
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit, check_std
@@ -31,6 +31,6 @@ class Identity(AbstractInit):
         """Check the field."""
         check_std(self.scale)
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return scaled identities."""
         return tuple(self.scale * jnp.eye(*shape) for shape in net.shapes)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from thalweg._core.arrays import PRNGKeyArray, Weights, real
+from thalweg._core.arrays import Key, Weights, real, split
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import BRAUN2022
 from thalweg._core.source import Source
@@ -48,7 +48,7 @@ class LambdaBalanced(AbstractInit):
         if self.end_to_end is not None:
             object.__setattr__(self, "end_to_end", real("end_to_end", self.end_to_end))
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return a two-layer chain.
 
         Args:
@@ -63,7 +63,7 @@ class LambdaBalanced(AbstractInit):
             DomainError: If the net has no such start.
         """
         _check_feasible(self.imbalance, net)
-        matrix_key, mix_key = jax.random.split(key)
+        matrix_key, mix_key = split(key)
         inputs, hidden, outputs = net.widths
         matrix = self.end_to_end
         if matrix is None:

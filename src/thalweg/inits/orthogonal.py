@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from thalweg._core.arrays import Array, PRNGKeyArray, Weights
+from thalweg._core.arrays import Array, Key, Weights, split
 from thalweg._core.papers import SAXE2014
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit, check_std
@@ -31,16 +31,16 @@ class Orthogonal(AbstractInit):
         """Check the field."""
         check_std(self.gain)
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return a chain of scaled partial isometries."""
-        keys = jax.random.split(key, net.depth)
+        keys = split(key, net.depth)
         return tuple(
             self.gain * _isometry(k, shape)
             for k, shape in zip(keys, net.shapes, strict=True)
         )
 
 
-def _isometry(key: PRNGKeyArray, shape: tuple[int, int]) -> Array:
+def _isometry(key: Key, shape: tuple[int, int]) -> Array:
     tall = (max(shape), min(shape))
     basis, upper = jnp.linalg.qr(jax.random.normal(key, tall, dtype=float))
     # With these signs the law does not depend on how QR chooses them.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from thalweg._core.arrays import PRNGKeyArray, Weights
+from thalweg._core.arrays import Key, Weights
 from thalweg._core.papers import GLOROT2010
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit, check_std, gaussian_layers
@@ -26,7 +26,7 @@ class Xavier(AbstractInit):
         """Check the field."""
         check_std(self.gain)
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return Gaussian weights."""
         stds = [
             self.gain * (2 / (rows + columns)) ** 0.5 for rows, columns in net.shapes

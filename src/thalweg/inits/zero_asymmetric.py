@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from thalweg._core.arrays import PRNGKeyArray, Weights
+from thalweg._core.arrays import Key, Weights
 from thalweg._core.papers import WU2019
 from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit
@@ -21,7 +21,7 @@ class ZeroAsymmetric(AbstractInit):
 
     source: ClassVar[Source] = WU2019.at("zero-asymmetric initialisation")
 
-    def draw(self, key: PRNGKeyArray, net: LinearNet) -> Weights:
+    def draw(self, key: Key, net: LinearNet) -> Weights:
         """Return identities and a zero."""
         below = tuple(jnp.eye(*shape) for shape in net.shapes[:-1])
         return (*below, jnp.zeros(net.shapes[-1]))

@@ -192,8 +192,9 @@ class Path:
 
     @property
     def sources(self) -> list[Source]:
-        """Return the sources of the measures recorded."""
-        return [measure.source for _, measure in self.measures]
+        """Return the sources of the measures, and of the data and start if noted."""
+        noted = [Source(**fields) for fields in self.notes.get("sources", ())]
+        return [*(measure.source for _, measure in self.measures), *noted]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the path to a folder: a readable card, arrays, a content hash.

@@ -198,7 +198,8 @@ def _certificate_row(certificate: Any) -> str:
         f"{certificate.promised:,.6g} {unit}</div>"
     )
     seen = certificate.observed
-    observed = [] if seen.time is None else [f"{seen.time:,.6g} {unit}"]
+    told = seen.time is not None and certificate.promised is not None
+    observed = [f"{seen.time:,.6g} {unit}"] if told else []
     if seen.looseness is not None:
         observed.append(f"promise / observed = {seen.looseness:,.3g}")
     if seen.kept is not None:
@@ -218,7 +219,7 @@ def _certificate_row(certificate: Any) -> str:
 def _slack(hypothesis: Any) -> str:
     if hypothesis.slack is None:
         return ""
-    lo, hi = hypothesis.slack
+    lo, hi = (end + 0.0 for end in hypothesis.slack)
     same = f"{lo:.4g}" == f"{hi:.4g}"
     text = f"{lo:.4g}" if same else f"[{lo:.4g}, {hi:.4g}]"
     mend = f"; {hypothesis.mend}" if hypothesis.mend and lo <= 0 else ""

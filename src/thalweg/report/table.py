@@ -85,7 +85,7 @@ def _slack(hypothesis: Any) -> str:
     if hypothesis.slack is None:
         return f": {hypothesis.verdict}"
     mend = f"; {hypothesis.mend}" if hypothesis.mend else ""
-    return f": {hypothesis.verdict}, slack {hypothesis.slack[0]:.3g}{mend}"
+    return f": {hypothesis.verdict}, slack {hypothesis.slack[0] + 0.0:.3g}{mend}"
 
 
 def _promised(certificate: Any) -> str:
@@ -100,7 +100,7 @@ def _promised(certificate: Any) -> str:
 
 def _observed(certificate: Any) -> str:
     seen = certificate.observed
-    if seen.time is None:
+    if seen.time is None or certificate.promised is None:
         return "" if seen.drift is None else f"observed: drift {seen.drift:.2g}"
     kept = (
         "" if seen.kept is None else (", bound kept" if seen.kept else ", BOUND BROKEN")

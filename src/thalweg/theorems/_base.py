@@ -124,6 +124,12 @@ class Case:
             )
         return balls.scalar(float(self.step_size))
 
+    def room_below(self, limit: Ball) -> Ball:
+        """Return how far the step lies below a limit; unbounded without a step."""
+        if self.step_size is None:
+            return balls.log(balls.scalar(0))
+        return limit - self.step
+
     @cached_property
     def target(self) -> Any:
         """Return the target of a whitened problem, exactly as stored."""

@@ -449,7 +449,7 @@ def _count(value: float) -> str:
 
 
 def _interval(bounds: tuple[float, float]) -> str:
-    lo, hi = bounds
+    lo, hi = (end + 0.0 for end in bounds)
     return f"{lo:.6g}" if f"{lo:.6g}" == f"{hi:.6g}" else f"in [{lo:.6g}, {hi:.6g}]"
 
 

@@ -24,6 +24,7 @@ from thalweg.theorems._base import (
     Guarantee,
     Hypothesis,
     Printed,
+    Verdict,
     inward,
 )
 
@@ -55,10 +56,15 @@ class Convergence(AbstractTheorem):
         if not all(hypothesis.fact for hypothesis in facts):
             return facts
         c = margin(case)
+        near = Hypothesis(
+            "deficiency margin c > 0", c, mend="start closer to the target"
+        )
+        if near.verdict is Verdict.REFUTED:
+            return [*facts, near]
         safe = balls.positive_part(c)
         return [
             *facts,
-            Hypothesis("deficiency margin c > 0", c, mend="start closer to the target"),
+            near,
             Hypothesis(
                 "delta <= c^2 / (256 N^3 |Phi|^(2(N-1)/N))",
                 _allowed_imbalance(case, safe) - imbalance(case.weights, case.la),
@@ -67,7 +73,7 @@ class Convergence(AbstractTheorem):
             ),
             Hypothesis(
                 "step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))",
-                _allowed_step(case, safe) - case.step,
+                case.room_below(_allowed_step(case, safe)),
                 strict=False,
                 mend="take the theorem's safe_step",
             ),
@@ -186,7 +192,7 @@ class RandomBalancedStart(AbstractTheorem):
             ),
             Hypothesis(
                 "step <= (s^2 d_0)^(4-2/N) / (10^5 N^3 |Phi|^(10-6/N))",
-                self._allowed_step(case) - case.step,
+                case.room_below(self._allowed_step(case)),
                 strict=False,
                 mend="take the theorem's safe_step",
             ),

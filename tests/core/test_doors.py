@@ -1,0 +1,151 @@
+"""The doors a user sees, exactly as HOUSE.md shows them, and what is behind them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from tolerances import is_a_sentence
+
+import thalweg as tw
+from thalweg._core.errors import UnknownName
+
+
+@pytest.fixture
+def case():
+    target = np.random.default_rng(0).standard_normal((5, 10))
+    problem = tw.Problem(net=tw.LinearNet((10, 32, 32, 5)), data=tw.Moments.whitened(target))
+    weights = tw.init("balanced", std=0.1).draw(jax.random.key(0), problem.net)
+    return problem, weights
+
+
+def test_the_house_example_descends_and_certifies(case, tmp_path):
+    problem, weights = case
+    path = tw.descend(problem, weights, step_size=1e-2, iterations=10_000, accuracy=1e-6,
+                      measures=("loss", "imbalance", "deficiency_margin", "singular_modes"))
+    assert path.outcome.converged
+    assert path["loss"][-1] <= 1e-6
+    assert path["singular_modes"].shape == (path.iterations.size, 5)
+    assert set(path.to_xarray().data_vars) >= {"loss", "imbalance", "singular_modes"}
+    assert path.rate().kind == "exponential"
+    path.save(tmp_path / "run")
+    assert tw.Path.load(tmp_path / "run").outcome == path.outcome
+    certificate = tw.certify("arora2019.Convergence", problem, weights, step_size=1e-2)
+    assert str(certificate.verdict) in ("proved", "refuted", "undecided")
+    assert all(h.verdict for h in certificate.hypotheses)
+    assert {c.theorem for c in tw.certify_all(problem, weights, step_size=1e-2)} >= {
+        "arora2019.Convergence", "chitour2023.Invariance", "flammarion2025.Convergence"
+    }  # fmt: skip
+
+
+def test_the_house_example_ends_in_a_page(case, tmp_path):
+    problem, weights = case
+    path = tw.descend(problem, weights, step_size=1e-2, iterations=300)
+    certificate = tw.certify("arora2019.Convergence", problem, weights, step_size=1e-2)
+    tw.page(path, certificate).save(tmp_path / "run.html")
+    assert "<html" in (tmp_path / "run.html").read_text(encoding="utf-8").lower()
+
+
+def test_moments_come_from_samples_or_by_name():
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.standard_normal((20, 10)), rng.standard_normal((20, 5))
+    for data in (tw.Moments.from_data(inputs, labels), tw.load("diabetes")):
+        widths = data.inputs_width, 32, data.outputs_width
+        assert tw.Problem(net=tw.LinearNet(widths), data=data).net.depth == 2
+
+
+@pytest.mark.parametrize("name", tw.__all__)
+def test_every_name_at_the_door_leads_somewhere(name):
+    assert getattr(tw, name) is not None
+    assert name in dir(tw)
+
+
+def test_what_type_checkers_see_is_what_is_loaded():
+    tree = ast.parse(Path(tw.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {
+        alias.asname or alias.name: node.module.removeprefix("thalweg.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert seen == tw._DOORS
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'descent'"):
+        _ = tw.descent
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_importing_the_package_imports_no_jax():
+    code = (
+        "import sys, thalweg; from thalweg.measures import shelf; shelf.names(); "
+        "from thalweg.theorems import shelf; shelf.names(); "
+        "print([m for m in ('jax', 'numpy', 'matplotlib', 'sklearn') if m in sys.modules])"
+    )
+    assert run(code) == "[]"
+
+
+def test_the_first_array_is_already_float64():
+    code = (
+        "import thalweg as tw, numpy as np; "
+        "m = tw.Moments.whitened(np.eye(2)); import jax.numpy as jnp; "
+        "print(m.target.dtype, jnp.ones(1).dtype)"
+    )
+    assert run(code) == "float64 float64"
+
+
+@pytest.mark.parametrize(
+    ("door", "typo", "meant"),
+    [
+        (tw.init, "balancd", "balanced"),
+        (tw.measure, "sharpnes", "sharpness"),
+        (tw.theorem, "flammarion25.convergence", "flammarion2025.Convergence"),
+        (tw.theorem, "arora19.Convergence", "arora2019.Convergence"),
+        (tw.dataset, "diabets", "diabetes"),
+    ],
+)
+def test_a_typo_at_a_door_is_met_with_a_suggestion(door, typo, meant):
+    with pytest.raises(UnknownName, match=f"Did you mean '{meant}'") as caught:
+        door(typo)
+    assert is_a_sentence(caught.value)
+
+
+def test_the_message_of_a_typo_is_that_of_the_style_guide():
+    with pytest.raises(UnknownName, match="flammarion25") as caught:
+        tw.theorem("flammarion25.convergence")
+    assert str(caught.value) == (
+        "no entry 'flammarion25.convergence' on the shelf theorems. "
+        "Did you mean 'flammarion2025.Convergence'?"
+    )
+
+
+@pytest.mark.parametrize("spelling", ["lambda-balanced", "LAMBDA_BALANCED", "lambda_balanced"])
+def test_names_may_be_spelled_with_dashes_or_capitals(spelling):
+    assert type(tw.init(spelling)).__name__ == "LambdaBalanced"
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "fields"),
+    [
+        (tw.init, "gaussian", {"std": 0.5}),
+        (tw.measure, "sharpness", {"top": 3}),
+        (tw.theorem, "arora2019.RandomBalancedStart", {"std": 0.1}),
+    ],
+)
+def test_a_door_sets_the_fields(door, name, fields):
+    made = door(name, **fields)
+    assert {field: getattr(made, field) for field in fields} == fields
+
+
+def test_what_is_behind_a_door_is_frozen():
+    with pytest.raises(AttributeError, match="cannot assign"):
+        tw.measure("sharpness").top = 2
