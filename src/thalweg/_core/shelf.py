@@ -127,14 +127,20 @@ class Shelf:
         for field in fields:
             if field not in known:
                 raise unknown(field, known, f"'{name}', which has other fields")
-        try:
-            return entry(**fields)
-        except TypeError as error:
-            missing = re.findall(r"'(\w+)'", str(error))
+        missing = [
+            field.name
+            for field in dataclasses.fields(entry)
+            if field.init
+            and field.name not in fields
+            and field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING
+        ]
+        if missing:
             raise DomainError(
-                f"'{name}' needs {' and '.join(missing) or 'other fields'}; "
-                f"its fields are {', '.join(known) or 'none'}."
-            ) from error
+                f"'{name}' needs {' and '.join(missing)}; its fields are "
+                f"{', '.join(known)}."
+            )
+        return entry(**fields)
 
     def _read(self, file: Path) -> Iterator[Card]:
         for node in ast.parse(file.read_text(encoding="utf-8")).body:

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 
 from thalweg._core.arrays import Array, Float, Key, Weights, split
-from thalweg._core.errors import DomainError
+from thalweg._core.errors import DomainError, ShapeError
 from thalweg._core.source import Source
+from thalweg.linalg.spectra import numerical_rank
 from thalweg.problem.nets import LinearNet
 
 
@@ -46,6 +47,31 @@ def check_std(std: float) -> None:
     """
     if isinstance(std, int | float) and not 0 <= std < float("inf"):
         raise DomainError(f"std is {std}; it must be a finite number >= 0.")
+
+
+def check_matrix(name: str, matrix: Any, net: LinearNet, *, passes: bool) -> None:
+    """Raise unless a given end-to-end matrix fits a net.
+
+    Args:
+        name: The field it came in.
+        matrix: The matrix.
+        net: The network.
+        passes: Whether its whole rank must pass through the narrowest layer.
+
+    Raises:
+        ShapeError: If its shape is not the net's.
+        DomainError: If its rank is more than the net can pass.
+    """
+    ends = (net.widths[-1], net.widths[0])
+    if matrix.shape != ends:
+        raise ShapeError(
+            f"{name} has shape {tuple(matrix.shape)}; widths {net.widths} need {ends}."
+        )
+    if passes and net.has_bottleneck and numerical_rank(matrix) > net.largest_rank:
+        raise DomainError(
+            f"{name} has rank {numerical_rank(matrix)} but the net passes rank "
+            f"{net.largest_rank} at most; widen the narrowest layer."
+        )
 
 
 def gaussian_layers(key: Key, net: LinearNet, stds: list[float]) -> Weights:

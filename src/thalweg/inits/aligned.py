@@ -9,7 +9,7 @@ from thalweg._core.arrays import Array, Float, Key, Weights, real
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import SAXE2014
 from thalweg._core.source import Source
-from thalweg.inits._base import AbstractInit, random_rotations
+from thalweg.inits._base import AbstractInit, check_matrix, random_rotations
 from thalweg.linalg.chain import balanced_factors, rotated
 from thalweg.problem.nets import LinearNet
 
@@ -63,6 +63,7 @@ class Aligned(AbstractInit):
         Raises:
             DomainError: If there are more strengths than the net has modes.
         """
+        check_matrix("target", self.target, net, passes=False)
         left, _, right = jnp.linalg.svd(self.target, full_matrices=False)
         modes = net.largest_rank
         if self.strengths.ndim > 1 or self.strengths.size not in (1, modes):

@@ -1,17 +1,20 @@
 """Balanced starts: all layers share their singular values."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 
-from thalweg._core.arrays import Array, Float, Key, Weights, real, split
-from thalweg._core.errors import DomainError
+from thalweg._core.arrays import Key, Weights, real, split
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
-from thalweg.inits._base import AbstractInit, check_std, random_rotations
+from thalweg.inits._base import (
+    AbstractInit,
+    check_matrix,
+    check_std,
+    random_rotations,
+)
 from thalweg.linalg.chain import balanced_factors, rotated
-from thalweg.linalg.spectra import numerical_rank
 from thalweg.problem.nets import LinearNet
 
 
@@ -40,7 +43,7 @@ class Balanced(AbstractInit):
     """
 
     std: float = 0.1
-    end_to_end: Float[Array, "out in"] | None = None
+    end_to_end: Any = None
     mix: bool = False
 
     balanced: ClassVar[bool] = True
@@ -53,27 +56,13 @@ class Balanced(AbstractInit):
             object.__setattr__(self, "end_to_end", real("end_to_end", self.end_to_end))
 
     def draw(self, key: Key, net: LinearNet) -> Weights:
-        """Return a balanced chain.
-
-        Args:
-            key: A JAX random key.
-            net: The network.
-
-        Returns:
-            The chain; its product is the end-to-end matrix to rounding.
-
-        Raises:
-            DomainError: If a given matrix has a rank that the net cannot pass.
-        """
+        """Return a balanced chain; its product is the end-to-end matrix."""
         matrix_key, mix_key = split(key)
         matrix = self.end_to_end
         if matrix is None:
             shape = (net.widths[-1], net.widths[0])
             matrix = self.std * jax.random.normal(matrix_key, shape, dtype=float)
-        elif net.has_bottleneck and numerical_rank(matrix) > net.largest_rank:
-            raise DomainError(
-                f"end_to_end has rank {numerical_rank(matrix)} but the net passes "
-                f"rank {net.largest_rank} at most; widen the narrowest layer."
-            )
+        else:
+            check_matrix("end_to_end", matrix, net, passes=True)
         chain = balanced_factors(matrix, net.widths)
         return rotated(chain, random_rotations(mix_key, net)) if self.mix else chain

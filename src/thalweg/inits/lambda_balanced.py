@@ -10,7 +10,12 @@ from thalweg._core.arrays import Key, Weights, real, split
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import BRAUN2022
 from thalweg._core.source import Source
-from thalweg.inits._base import AbstractInit, check_std, random_rotations
+from thalweg.inits._base import (
+    AbstractInit,
+    check_matrix,
+    check_std,
+    random_rotations,
+)
 from thalweg.linalg.chain import rotated
 from thalweg.problem.nets import LinearNet
 
@@ -70,12 +75,19 @@ class LambdaBalanced(AbstractInit):
             matrix = self.std * jax.random.normal(
                 matrix_key, (outputs, inputs), dtype=float
             )
+        else:
+            check_matrix("end_to_end", matrix, net, passes=True)
         left, values, right = jnp.linalg.svd(matrix, full_matrices=True)
         kept = min(hidden, values.shape[0])
         strengths = jnp.zeros(hidden).at[:kept].set(values[:kept])
-        root = jnp.sqrt(self.imbalance**2 + 4 * strengths**2)
-        upper = jnp.sqrt(jnp.maximum(root + self.imbalance, 0) / 2)
-        lower = jnp.sqrt(jnp.maximum(root - self.imbalance, 0) / 2)
+        # The smaller of the two squares is taken from the product of both: their
+        # difference from the root would cancel.
+        larger = (
+            jnp.sqrt(self.imbalance**2 + 4 * strengths**2) + abs(self.imbalance)
+        ) / 2
+        smaller = strengths**2 / jnp.where(larger > 0, larger, 1.0)
+        squares = (larger, smaller) if self.imbalance > 0 else (smaller, larger)
+        upper, lower = (jnp.sqrt(square) for square in squares)
         last = left[:, : min(hidden, outputs)] @ jnp.eye(min(hidden, outputs), hidden)
         first = jnp.eye(hidden, min(hidden, inputs)) @ right[: min(hidden, inputs)]
         chain = (lower[:, None] * first, last * upper)
