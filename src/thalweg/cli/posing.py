@@ -103,6 +103,7 @@ def auto_step(posed: Posed) -> float:
     Returns:
         The step.
     """
+    import jax
     import numpy as np
 
     from thalweg.doors import measure
@@ -112,7 +113,8 @@ def auto_step(posed: Posed) -> float:
     data = getattr(problem, "data", None)
     energy = 1.0 if data is None else float(np.linalg.norm(data.inputs_factor, 2)) ** 2
     limits = [2 * depth * largest ** (2 - 2 / depth) * energy]
-    limits.append(float(measure("sharpness").read(problem, posed.weights)[0]))
+    sharpness = jax.jit(measure("sharpness").read)(problem, posed.weights)
+    limits.append(float(sharpness[0]))
     usable = [limit for limit in limits if 0 < limit < float("inf")]
     return 1 / max(usable or [max(energy, 1.0)])
 
