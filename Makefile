@@ -8,8 +8,8 @@ SOURCE := $(wildcard pyproject.toml)
 .PHONY: demo test test-slow check bench docs clean
 
 demo: $(VENV)/.core
-	$(BIN)/thalweg run examples/diabetes.toml --out runs/diabetes
-	$(BIN)/thalweg run examples/digits.toml --out runs/digits
+	$(BIN)/thalweg run examples/diabetes.toml --out runs/diabetes --overwrite
+	$(BIN)/thalweg run examples/digits.toml --out runs/digits --overwrite
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"

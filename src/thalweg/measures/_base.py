@@ -16,7 +16,7 @@ class AbstractMeasure:
     hashable. `read` must work under `jax.jit` and `jax.vmap`.
 
     Attributes:
-        symbol: TeX of what is read.
+        symbol: TeX of what is read; the column's name if empty.
         axes: Names of the result's axes; empty for a scalar.
         log_scale: Whether it is best drawn on a logarithmic scale.
         conserved: Whether gradient flow keeps it constant.
@@ -27,13 +27,13 @@ class AbstractMeasure:
         source: Where it is defined.
     """
 
-    symbol: ClassVar[str]
+    symbol: ClassVar[str] = ""
     axes: ClassVar[tuple[str, ...]] = ()
     log_scale: ClassVar[bool] = False
     conserved: ClassVar[bool] = False
     invariant_under: ClassVar[tuple[str, ...]] = ()
     says: ClassVar[str] = ""
-    source: ClassVar[Source]
+    source: ClassVar[Source | None] = None
 
     def levels(self, problem: Any) -> Any:
         """Return values to compare with, drawn as dashed lines; `None` for none.

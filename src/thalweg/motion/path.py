@@ -194,7 +194,8 @@ class Path:
     def sources(self) -> list[Source]:
         """Return the sources of the measures, and of the data and start if noted."""
         noted = [Source(**fields) for fields in self.notes.get("sources", ())]
-        return [*(measure.source for _, measure in self.measures), *noted]
+        found = [measure.source for _, measure in self.measures]
+        return [*(source for source in found if source is not None), *noted]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the path to a folder: a readable card, arrays, a content hash.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.arrays import Array, real
@@ -53,8 +54,11 @@ def column_name(measure: Any) -> str:
 
 
 def read_all(problem: Any, weights: Any, measures: Measures) -> Mapping[str, Array]:
-    """Return every measure of one state, by column name."""
-    return {name: measure.read(problem, weights) for name, measure in measures}
+    """Return every measure of one state, by column name, as float64."""
+    return {
+        name: jnp.asarray(measure.read(problem, weights), dtype=jnp.float64)
+        for name, measure in measures
+    }
 
 
 def kept_iterations(

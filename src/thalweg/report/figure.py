@@ -101,13 +101,14 @@ def _lines(
     path: Any, measure: Any, column: np.ndarray
 ) -> tuple[list[tuple[str, np.ndarray]], str, bool]:
     """Return labelled curves, the title, and whether the scale is logarithmic."""
-    title, log = f"${measure.symbol}$", measure.log_scale
+    title = f"${measure.symbol}$" if measure.symbol else type(measure).__name__
+    log = measure.log_scale
     lead = 2 if path.batched else 1
     if measure.conserved and len(measure.axes) > 1:
         start = column[:, :1] if path.batched else column[:1]
         inner = tuple(range(lead + 1, column.ndim))
         column = np.sqrt(np.sum((column - start) ** 2, axis=inner))
-        title, log = f"change of ${measure.symbol}$", True
+        title, log = f"change of {title}", True
     if path.batched:
         flat = column.reshape(*column.shape[:2], -1)[..., 0]
         return [("", run) for run in flat], f"{title} of {len(flat)} runs", log

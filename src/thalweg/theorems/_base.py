@@ -298,14 +298,14 @@ class AbstractTheorem:
         """
 
     @abstractmethod
-    def guarantee(self, case: Case) -> Guarantee:
+    def guarantee(self, case: Case) -> Guarantee | None:
         """Return what is promised of a case whose hypotheses hold.
 
         Args:
             case: The case.
 
         Returns:
-            The promise.
+            The promise; `None` where there is nothing to compute.
         """
 
     def safe_step(self, case: Case) -> float | None:

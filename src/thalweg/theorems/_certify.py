@@ -278,7 +278,8 @@ def certify(
     if verdict is not Verdict.PROVED and safe is not None and safe != step:
         retried, gentler = _check(chosen, problem, start, safe)
         if _overall([entry.verdict for entry in retried]) is Verdict.PROVED:
-            own = chosen.guarantee(gentler).time_to(accuracy)
+            promise = chosen.guarantee(gentler)
+            own = None if promise is None else promise.time_to(accuracy)
     guarantee = chosen.guarantee(case) if verdict is Verdict.PROVED else None
     certificate = Certificate(
         theorem=name,
