@@ -5,8 +5,8 @@ What a fence says after its language decides what happens to it:
 * `python` is run; what it prints, and the pictures it saves, stand below it;
 * `python hide` is run, and only what it makes is shown;
 * `python raises` must end in an exception of Thalweg, whose message is shown;
-* `python file=src/thalweg/measures/x.py` is put on that shelf for the rest of the page;
-* `console` runs the lines that begin with `$ thalweg`; `console fails` must not succeed;
+* `python file=src/thalweg/measures/x.py` is put on that shelf while the page lasts;
+* `console` runs the lines that begin with `$ thalweg`; `console fails` must fail;
 * `lines=8` after any of them shows the first eight lines of the output.
 
 Other fences are left alone. A page runs in a temporary folder. From a shell,
@@ -22,9 +22,18 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import (
+    ExitStack,
+    chdir,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+)
 from dataclasses import dataclass
 from pathlib import Path
+
+from thalweg._core.errors import ThalwegError
+from thalweg.cli.main import execute
 
 FENCE = re.compile(
     r"^```(?P<kind>python|console)(?P<words>[^\n`]*)\n(?P<code>.*?)^```[ ]*$",
@@ -73,7 +82,7 @@ class Ran:
 
 def pages(docs: Path) -> list[Path]:
     """Return the pages whose blocks are run."""
-    found = [page for folder in FOLDERS for page in sorted((docs / folder).glob("*.md"))]
+    found = [file for name in FOLDERS for file in sorted((docs / name).glob("*.md"))]
     return [docs / "index.md", *found]
 
 
@@ -129,13 +138,11 @@ def _run(block: Block, namespace: dict, page: str, stack: ExitStack) -> str:
     except BlockFailed:
         raise
     except Exception as error:
-        told = "".join(traceback.format_exception(error))
-        raise BlockFailed(f"{page}, line {block.line}:\n{block.code}\n{told}") from error
+        told = "".join([block.code, "\n", *traceback.format_exception(error)])
+        raise BlockFailed(f"{page}, line {block.line}:\n{told}") from error
 
 
 def _python(block: Block, namespace: dict, page: str) -> str:
-    from thalweg._core.errors import ThalwegError
-
     code = compile("\n" * (block.line - 1) + block.code, page, "exec")
     out = io.StringIO()
     try:
@@ -151,8 +158,6 @@ def _python(block: Block, namespace: dict, page: str) -> str:
 
 
 def _console(block: Block) -> str:
-    from thalweg.cli.main import execute
-
     told = []
     for line in block.code.splitlines():
         if not line.startswith("$ thalweg"):

@@ -44,7 +44,11 @@ def drawn(rows: list[tuple[int, float, int]]) -> Figure:
         figure = Figure(figsize=(look.WIDTH, look.HEIGHT), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(
-            depths, promised, linestyle=look.PROMISED, color=look.BOUND, label="promised"
+            depths,
+            promised,
+            linestyle=look.PROMISED,
+            color=look.BOUND,
+            label="promised",
         )
         axes.plot(depths, observed, "o-", color=look.CURVES[0], label="observed")
         axes.plot(

@@ -4,7 +4,7 @@ from jaxtyping import install_import_hook
 
 with install_import_hook("thalweg", "beartype.beartype"):
     import thalweg  # noqa: F401
-    import thalweg._core.arrays
+    import thalweg._core.arrays  # noqa: F401
 
 import jax
 import pytest

@@ -2,6 +2,7 @@
 
 import re
 
+from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 DOUBLE = {"R": "\u211d", "E": "\U0001d53c", "N": "\u2115"}
@@ -32,18 +33,12 @@ def with_math(text):
 def inline(visitor, node):
     """Write a formula in a line of text."""
     visitor.body.append(mathml(node.astext(), "inline"))
-    _skip()
+    raise SkipNode
 
 
 def block(visitor, node):
     """Write a formula on lines of its own."""
     visitor.body.append(f'<div class="math">{mathml(node.astext(), "block")}</div>')
-    _skip()
-
-
-def _skip():
-    from docutils.nodes import SkipNode
-
     raise SkipNode
 
 

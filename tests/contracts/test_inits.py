@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tolerances import close, is_a_sentence, norms, same_arrays
 
 import thalweg as tw
 from thalweg._core.errors import DataError, DomainError, ShapeError, ThalwegError
 from thalweg.inits import shelf
+from tolerances import close, is_a_sentence, norms, same_arrays
 
 NETS = [(3, 3, 3), (3, 5, 4, 2), (4, 2, 4), (3, 2)]
 KEY = jax.random.key(7)
@@ -50,8 +50,9 @@ def drawn(name, widths):
     try:
         return entry(name, widths).draw(KEY, tw.LinearNet(widths))
     except ThalwegError as error:
-        assert is_a_sentence(error)
-        return None
+        refused = str(error)
+    assert is_a_sentence(refused)
+    return None
 
 
 def fits(name, widths):
@@ -137,7 +138,7 @@ def test_an_init_refuses_nan_in_every_number_it_takes(name):
         if isinstance(field.default, float)
     ]
     for field in numbers:
-        with pytest.raises(ThalwegError, match="nan|NaN") as caught:
+        with pytest.raises(ThalwegError, match=r"nan|NaN") as caught:
             tw.init(name, **{**given_fields, field: float("nan")})
         assert is_a_sentence(caught.value)
 
@@ -171,12 +172,15 @@ def test_a_mistyped_field_is_met_with_a_suggestion():
         tw.init("gaussian", sdt=1.0)
 
 
-
 @pytest.mark.parametrize(
     ("name", "fields", "std"),
     [
         ("gaussian", {"std": 0.3}, lambda rows, columns: 0.3),
-        ("xavier", {"gain": 1.5}, lambda rows, columns: 1.5 * (2 / (rows + columns)) ** 0.5),
+        (
+            "xavier",
+            {"gain": 1.5},
+            lambda rows, columns: 1.5 * (2 / (rows + columns)) ** 0.5,
+        ),
         ("he", {}, lambda rows, columns: (2 / columns) ** 0.5),
         ("he", {"gain": 1.0}, lambda rows, columns: columns**-0.5),
     ],
@@ -204,11 +208,10 @@ def test_the_matrix_behind_a_balanced_start_has_the_std_it_says():
     assert abs(ratio - 1) <= 4 * (2 / matrix.size) ** 0.5
 
 
-
 @given(
     seed=st.integers(0, 2**32 - 1),
     power=st.integers(-6, 6),
-    widths=st.sampled_from(NETS[:2] + [(5, 5, 6, 3), (2, 3)]),
+    widths=st.sampled_from([*NETS[:2], (5, 5, 6, 3), (2, 3)]),
     mix=st.booleans(),
 )
 def test_balanced_factors_multiply_to_the_matrix_given(seed, power, widths, mix):
@@ -260,14 +263,17 @@ def test_a_bottleneck_accepts_a_given_matrix_of_its_rank():
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("balanced", "end_to_end"), ("lambda_balanced", "end_to_end"), ("aligned", "target")],
+    [
+        ("balanced", "end_to_end"),
+        ("lambda_balanced", "end_to_end"),
+        ("aligned", "target"),
+    ],
 )
 def test_a_matrix_that_does_not_fit_the_net_is_refused(name, field):
     start = tw.init(name, **{field: np.ones((5, 10))})
     with pytest.raises((ShapeError, DomainError), match=r"\(5, 10\)") as caught:
         start.draw(KEY, tw.LinearNet((3, 2, 2)))
     assert is_a_sentence(caught.value)
-
 
 
 @pytest.mark.parametrize("imbalance", [-2.0, -0.5, 0.0, 0.5, 2.0])
@@ -314,7 +320,6 @@ def test_a_lambda_balanced_bottleneck_refuses_a_matrix_of_larger_rank():
         start.draw(KEY, tw.LinearNet((4, 2, 4)))
 
 
-
 def test_orthogonal_layers_have_all_singular_values_equal_to_the_gain():
     chain = tw.init("orthogonal", gain=0.7).draw(KEY, tw.LinearNet((3, 6, 6, 2)))
     for layer in chain:
@@ -343,9 +348,10 @@ def test_zero_asymmetric_is_identities_below_zeros():
     assert not np.any(last)
 
 
-
 @pytest.mark.parametrize("mix", [False, True])
-@pytest.mark.parametrize("strengths", [[0.3, 0.2, 0.1], [0.1, 0.4, 0.2], [0.2] * 3, 0.5])
+@pytest.mark.parametrize(
+    "strengths", [[0.3, 0.2, 0.1], [0.1, 0.4, 0.2], [0.2] * 3, 0.5]
+)
 def test_an_aligned_start_is_diagonal_in_the_targets_modes(strengths, mix):
     target = np.random.default_rng(5).standard_normal((3, 4))
     left, _, right = np.linalg.svd(target, full_matrices=False)
@@ -379,11 +385,12 @@ def test_unusable_strengths_are_refused(strengths, says):
         )
 
 
-
 def test_explicit_weights_are_used_bit_for_bit():
     rng = np.random.default_rng(0)
     given_weights = [rng.standard_normal((4, 3)), rng.standard_normal((2, 4))]
-    chain = tw.init("explicit", weights=given_weights).draw(KEY, tw.LinearNet((3, 4, 2)))
+    chain = tw.init("explicit", weights=given_weights).draw(
+        KEY, tw.LinearNet((3, 4, 2))
+    )
     for found, wanted in zip(chain, given_weights, strict=True):
         same_arrays(found, wanted)
 
@@ -444,4 +451,3 @@ def test_explicit_weights_that_do_not_fit_are_refused(weights):
 def test_explicit_weights_hold_numbers():
     with pytest.raises(DataError, match="layer 1 holds 1 entries that are NaN"):
         tw.init("explicit", weights=[[[np.nan]]]).draw(KEY, tw.LinearNet((1, 1)))
-

@@ -1,16 +1,17 @@
 """What every measure keeps, and what each one says of a state."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
-import net_oracles
 import numpy as np
 import pytest
-from tolerances import EPS, close
 
+import net_oracles
 import thalweg as tw
 from thalweg.measures import shelf
+from tolerances import EPS, close
 
 NAMES = shelf.names()
 CASES = ["white", "raw data", "bottleneck", "one layer", "playground"]
@@ -128,7 +129,9 @@ def test_turning_hidden_spaces_changes_nothing(name, case):
         turn = rotation(width, j)
         turned[j], turned[j + 1] = turn @ turned[j], turned[j + 1] @ turn.T
     scale = scale_of(weights)
-    close(read(name, case, tuple(turned)), read(name, case, weights), ulps=16, scale=scale)
+    close(
+        read(name, case, tuple(turned)), read(name, case, weights), ulps=16, scale=scale
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,8 +160,15 @@ CONSERVED = [name for name in NAMES if shelf.entry(name).conserved]
 @functools.cache
 def tight_flow():
     start = one(states("white"), 0)
-    return tw.flow(problem("white"), start, horizon=3.0, rtol=1e-11, atol=1e-13,
-                   measures=CONSERVED, records=5)
+    return tw.flow(
+        problem("white"),
+        start,
+        horizon=3.0,
+        rtol=1e-11,
+        atol=1e-13,
+        measures=CONSERVED,
+        records=5,
+    )
 
 
 @functools.cache
@@ -231,8 +241,11 @@ def test_the_excess_loss_is_zero_at_an_optimum_of_raw_data():
 def test_the_excess_loss_of_a_bottleneck_is_above_the_best_of_its_rank():
     left, values, right = np.linalg.svd(target(), full_matrices=False)
     best = values[0] * left[:, :1] @ right[:1]
-    chain = (jnp.eye(1, 3) @ right.T[:, :1] * 0 + right[:1], jnp.eye(4, 1),
-             jnp.asarray(best @ right.T[:, :1] @ np.eye(1, 4)))
+    chain = (
+        jnp.eye(1, 3) @ right.T[:, :1] * 0 + right[:1],
+        jnp.eye(4, 1),
+        jnp.asarray(best @ right.T[:, :1] @ np.eye(1, 4)),
+    )
     assert abs(float(read("excess_loss", "bottleneck", chain))) <= 1e-15
     found = read("loss", "bottleneck", chain)
     close(found, values[1] ** 2 / 2, ulps=16, scale=np.sum(target() ** 2))
@@ -243,12 +256,14 @@ def test_the_gradient_norm_is_that_of_its_formula(case):
     slopes = net_oracles.gradient(numpy_chain(case), *factors(case))
     wanted = np.sqrt(sum(np.sum(g**2) for g in slopes))
     weights = one(states(case), 0)
-    close(read("gradient_norm", case, weights), wanted, ulps=16, scale=scale_of(weights))
+    close(
+        read("gradient_norm", case, weights), wanted, ulps=16, scale=scale_of(weights)
+    )
 
 
 def gaps(case):
     layers = numpy_chain(case)
-    pairs = zip(layers[:-1], layers[1:], strict=True)
+    pairs = itertools.pairwise(layers)
     return [above.T @ above - below @ below.T for below, above in pairs]
 
 
@@ -350,7 +365,9 @@ def test_the_effective_rank_is_the_exponential_of_the_entropy():
     close(found, wanted, ulps=64, scale=wanted)
 
 
-@pytest.mark.parametrize(("values", "rank"), [([3.0, 3.0], 2), ([3.0, 0.0], 1), ([0, 0], 0)])
+@pytest.mark.parametrize(
+    ("values", "rank"), [([3.0, 3.0], 2), ([3.0, 0.0], 1), ([0, 0], 0)]
+)
 def test_equal_singular_values_count_as_so_many_modes(values, rank):
     chain = (jnp.eye(4, 3), jnp.asarray(np.diag(values) @ np.eye(2, 4)))
     close(read("effective_rank", "white", chain), rank, ulps=16, scale=1.0)
@@ -365,7 +382,8 @@ def test_the_end_to_end_norm_is_that_of_the_product():
 
 
 @pytest.mark.parametrize(
-    ("x", "wanted"), [([0.4, 0.8, 1.2], 3.0), ([-1.0, 0.5, 0.5], 2.0), ([1, 0, 1], np.inf)]
+    ("x", "wanted"),
+    [([0.4, 0.8, 1.2], 3.0), ([-1.0, 0.5, 0.5], 2.0), ([1, 0, 1], np.inf)],
 )
 def test_the_spread_of_the_playground_is_the_lectures_c(x, wanted):
     found = float(read("spread", "playground", jnp.asarray(x, dtype=float)))
@@ -408,7 +426,9 @@ def test_the_sharpness_at_a_balanced_optimum_is_that_of_the_closed_form():
     goal = np.diag([2.0, 1.0, 0.5])
     net = tw.LinearNet((3, 3, 3, 3))
     chain = tw.init("balanced", end_to_end=goal).draw(jax.random.key(0), net)
-    found = tw.measure("sharpness").read(tw.Problem(net, tw.Moments.whitened(goal)), chain)
+    found = tw.measure("sharpness").read(
+        tw.Problem(net, tw.Moments.whitened(goal)), chain
+    )
     close(found, [3 * 2 ** (4 / 3)], ulps=64, scale=8.0)
 
 

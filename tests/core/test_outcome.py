@@ -36,7 +36,9 @@ def test_a_bad_end_raises_its_message(status):
         replace(DONE, status=status).raise_if_bad()
 
 
-@pytest.mark.parametrize("status", [Status.CONVERGED, Status.STALLED, Status.OUT_OF_BUDGET])
+@pytest.mark.parametrize(
+    "status", [Status.CONVERGED, Status.STALLED, Status.OUT_OF_BUDGET]
+)
 def test_other_ends_are_not_bad(status):
     replace(DONE, status=status).raise_if_bad()
 

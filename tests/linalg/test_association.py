@@ -4,12 +4,12 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import net_oracles
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import net_oracles
 import thalweg as tw
 from thalweg.linalg.association import cheapest_splits, multiplications
 

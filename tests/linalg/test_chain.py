@@ -4,18 +4,18 @@ import functools
 import itertools
 
 import jax.numpy as jnp
-import net_oracles
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tolerances import close, is_a_sentence, norms
 
+import net_oracles
 import thalweg as tw
 from thalweg._core.errors import DomainError, ShapeError
 from thalweg.linalg import balls, enclose
 from thalweg.linalg.chain import balanced_factors, check_chain, rotated
 from thalweg.linalg.spectra import effective_rank, numerical_rank, singular_values
+from tolerances import close, is_a_sentence, norms
 
 WIDTHS = st.sampled_from([(3, 3, 3), (2, 5, 4, 3), (4, 2, 4), (1, 1, 1, 1, 1)])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -40,9 +40,17 @@ def test_a_segment_splits_anywhere(seed, widths):
     weights, depth = chain(seed, widths), len(widths) - 1
     for first, last in itertools.combinations_with_replacement(range(1, depth + 1), 2):
         for split in range(first, last):
-            high, low = tw.segment(weights, split + 1, last), tw.segment(weights, first, split)
+            high, low = (
+                tw.segment(weights, split + 1, last),
+                tw.segment(weights, first, split),
+            )
             scale = norms(weights[first - 1 : last])
-            close(tw.segment(weights, first, last), high @ low, ulps=4 * depth, scale=scale)
+            close(
+                tw.segment(weights, first, last),
+                high @ low,
+                ulps=4 * depth,
+                scale=scale,
+            )
 
 
 def test_integers_multiply_exactly():
@@ -53,7 +61,9 @@ def test_integers_multiply_exactly():
 
 @pytest.mark.parametrize(("first", "last"), [(0, 1), (2, 1), (1, 3), (3, 3), (-1, 2)])
 def test_a_segment_outside_the_chain_is_refused(first, last):
-    with pytest.raises(IndexError, match=r"of a chain of depth 2; the range must satisfy"):
+    with pytest.raises(
+        IndexError, match=r"of a chain of depth 2; the range must satisfy"
+    ):
         tw.segment(chain(0, (2, 2, 2)), first, last)
 
 
@@ -111,25 +121,33 @@ def test_the_three_arithmetics_agree_on_products_and_invariants(seed, widths):
         size = np.linalg.norm(tw.end_to_end(weights))
         slack = 64 * np.finfo(float).eps * norms(weights)
         assert lo - slack <= size <= hi + slack
-        for gap, wanted in zip(tw.invariants(layers), tw.invariants(weights), strict=True):
+        for gap, wanted in zip(
+            tw.invariants(layers), tw.invariants(weights), strict=True
+        ):
             lo, hi = balls.bounds(arithmetic.norm(gap))
             slack = 64 * np.finfo(float).eps * sum(np.sum(w**2) for w in weights)
             assert lo - slack <= np.linalg.norm(wanted) <= hi + slack
 
 
-@given(seed=SEEDS, power=SCALES, widths=st.sampled_from([(3, 3, 3), (5, 4, 6, 3), (2, 2)]))
+@given(
+    seed=SEEDS, power=SCALES, widths=st.sampled_from([(3, 3, 3), (5, 4, 6, 3), (2, 2)])
+)
 def test_balanced_factors_multiply_back_and_balance(seed, power, widths):
     # MATH B.5: any widths without a bottleneck.
     shape = widths[-1], widths[0]
     matrix = 10.0**power * np.random.default_rng(seed).standard_normal(shape)
     factors = balanced_factors(jnp.asarray(matrix), widths)
     close(tw.end_to_end(factors), matrix, ulps=4 * len(factors), scale=norms(factors))
-    for gap, low, up in zip(tw.invariants(factors), factors[:-1], factors[1:], strict=True):
+    for gap, low, up in zip(
+        tw.invariants(factors), factors[:-1], factors[1:], strict=True
+    ):
         scale = norms([low]) ** 2 + norms([up]) ** 2
         close(gap, np.zeros(gap.shape), ulps=16, scale=scale)
 
 
-@pytest.mark.parametrize("exponents", [(0.5, 0.5, 0.0), (1.0, 0.0, 0.0), (0.2, 0.3, 0.5)])
+@pytest.mark.parametrize(
+    "exponents", [(0.5, 0.5, 0.0), (1.0, 0.0, 0.0), (0.2, 0.3, 0.5)]
+)
 def test_factors_take_their_shares_of_the_singular_values(exponents):
     matrix = jnp.diag(jnp.array([8.0, 1.0]))
     factors = balanced_factors(matrix, (2, 2, 2, 2), exponents)
@@ -156,9 +174,13 @@ def test_turning_hidden_spaces_keeps_the_product_and_the_spectra(seed):
     turns = [jnp.asarray(np.linalg.qr(rng.standard_normal((n, n)))[0]) for n in (4, 5)]
     turned = rotated(tuple(map(jnp.asarray, weights)), turns)
     close(tw.end_to_end(turned), tw.end_to_end(weights), ulps=64, scale=norms(weights))
-    for found, wanted in zip(tw.invariants(turned), tw.invariants(weights), strict=True):
+    for found, wanted in zip(
+        tw.invariants(turned), tw.invariants(weights), strict=True
+    ):
         scale = sum(np.sum(w**2) for w in weights)
-        close(np.linalg.eigvalsh(found), np.linalg.eigvalsh(wanted), ulps=64, scale=scale)
+        close(
+            np.linalg.eigvalsh(found), np.linalg.eigvalsh(wanted), ulps=64, scale=scale
+        )
 
 
 def test_every_hidden_space_needs_its_rotation():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tolerances import EPS, close
 
 from thalweg._core.errors import DomainError
 from thalweg.linalg.krylov import largest_eigenvalues
+from tolerances import EPS, close
 
 
 def symmetric(eigenvalues, seed=0):
@@ -47,7 +47,13 @@ def test_an_eigenvalue_lies_within_every_residual(seed, rounds):
 
 @pytest.mark.parametrize(
     "eigenvalues",
-    [[2.0, 2.0, 2.0, 1.0], [0.0] * 5, [1.0] * 6, [3.0, 0.0, 0.0, 0.0], [-1.0, -1.0, -2.0]],
+    [
+        [2.0, 2.0, 2.0, 1.0],
+        [0.0] * 5,
+        [1.0] * 6,
+        [3.0, 0.0, 0.0, 0.0],
+        [-1.0, -1.0, -2.0],
+    ],
 )
 def test_repeated_eigenvalues_are_all_found(eigenvalues):
     size = len(eigenvalues)
@@ -83,7 +89,9 @@ def test_an_operator_may_act_on_a_tree():
         flat = matrix @ jnp.concatenate([tree["a"].ravel(), tree["b"]])
         return {"a": flat[:4].reshape(2, 2), "b": flat[4:]}
 
-    found = largest_eigenvalues(apply, {"a": jnp.zeros((2, 2)), "b": jnp.zeros(2)}, top=2)
+    found = largest_eigenvalues(
+        apply, {"a": jnp.zeros((2, 2)), "b": jnp.zeros(2)}, top=2
+    )
     close(found.values, [4.0, 3.0], ulps=64, scale=4.0)
 
 

@@ -4,15 +4,21 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import net_oracles
 import numpy as np
 import pytest
 import scipy.integrate
 import scipy.linalg
-from tolerances import close, half_unit, is_a_sentence, same_arrays
 
+import net_oracles
 import thalweg as tw
-from thalweg._core.errors import DataError, DomainError, RunFailed, ShapeError, UnknownName
+from thalweg._core.errors import (
+    DataError,
+    DomainError,
+    RunFailed,
+    ShapeError,
+    UnknownName,
+)
+from tolerances import close, half_unit, is_a_sentence, same_arrays
 
 RTOL = 1e-10
 GOAL = np.random.default_rng(5).standard_normal((2, 3))
@@ -46,7 +52,9 @@ def prints_as(found, text, sensitivity=1.0):
     return abs(float(found) - float(text)) <= slack
 
 
-@pytest.mark.parametrize(("time", "text"), [(1.0, "0.4305879205034302"), (2.0, "1.87484111374369")])
+@pytest.mark.parametrize(
+    ("time", "text"), [(1.0, "0.4305879205034302"), (2.0, "1.87484111374369")]
+)
 def test_an_aligned_pair_of_layers_follows_the_sigmoid(time, text):
     # MATH D.2: s = 2, u(0) = 0.01.
     path = tw.flow(posed([[2.0]], 1), [[[0.1]], [[0.1]]], times=[0.0, time])
@@ -65,7 +73,9 @@ def test_every_mode_of_an_aligned_start_follows_its_own_sigmoid():
     strong = np.linalg.svd(goal, compute_uv=False)
     grown = np.exp(2 * strong * times[:, None])
     wanted = strong * grown / (grown - 1 + strong / begun)
-    np.testing.assert_allclose(path["singular_modes"], wanted, atol=20 * RTOL * strong[0])
+    np.testing.assert_allclose(
+        path["singular_modes"], wanted, atol=20 * RTOL * strong[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,9 @@ def test_equal_layers_learn_in_the_time_of_the_closed_form(depth, time):
     # MATH D.4: s = 2, from 0.1 to 1.9; the time is known to half a unit of print.
     layer = 0.1 ** (1 / depth)
     weights = [[[layer]]] * depth
-    path = tw.flow(posed([[2.0]], *[1] * (depth - 1)), weights, times=[0.0, float(time)])
+    path = tw.flow(
+        posed([[2.0]], *[1] * (depth - 1)), weights, times=[0.0, float(time)]
+    )
     speed = depth * 1.9 ** (2 - 2 / depth) * 0.1
     gap = abs(product(path.weights)[0, 0] - 1.9)
     assert gap <= speed * half_unit(time) + 40 * RTOL
@@ -118,7 +130,7 @@ def test_two_layers_follow_the_exact_riccati_solution(weights, texts):
     # MATH F.7, checks (a) and (b).
     path = tw.flow(posed(SLANTED, 2), weights, times=[0.0, 1.0])
     found = product(path.weights).ravel().tolist()
-    assert all(map(prints_as, found, sum(texts, [])))
+    assert all(map(prints_as, found, [text for row in texts for text in row]))
 
 
 def riccati(weights, goal, time):
@@ -127,7 +139,9 @@ def riccati(weights, goal, time):
     gap = above.T @ above - below @ below.T
     lam = gap[0, 0]
     rows, columns = goal.shape
-    field = np.block([[-lam / 2 * np.eye(columns), goal.T], [goal, lam / 2 * np.eye(rows)]])
+    field = np.block(
+        [[-lam / 2 * np.eye(columns), goal.T], [goal, lam / 2 * np.eye(rows)]]
+    )
     grown = scipy.linalg.expm(field * time)
     values, vectors = np.linalg.eigh(field)
     integral = vectors * (np.expm1(2 * values * time) / (2 * values)) @ vectors.T
@@ -373,7 +387,7 @@ def test_an_equal_flow_compiles_nothing_again(compilations):
 
 
 def test_a_flow_has_no_iterations():
-    with pytest.raises(DomainError, match="a flow has no iterations; use path.times"):
+    with pytest.raises(DomainError, match=r"a flow has no iterations; use path\.times"):
         _ = plain().iterations
 
 
@@ -392,7 +406,7 @@ def test_a_flow_has_no_iterations():
         ({"horizon": 1.0, "rtol": 0.0}, DomainError, "rtol is 0.0"),
         ({"horizon": 1.0, "atol": -1.0}, DomainError, "atol is -1.0"),
         ({"horizon": 1.0, "accuracy": -1.0}, DomainError, "accuracy is -1.0"),
-        ({"horizon": 1.0, "gradient_tolerance": -1.0}, DomainError, "gradient_tolerance"),
+        ({"horizon": 1.0, "gradient_tolerance": -1.0}, DomainError, "gradient_tol"),
         ({"horizon": 1.0, "max_steps": 0}, DomainError, "max_steps is 0"),
         ({"horizon": 1.0, "solver": "dopri"}, UnknownName, "Did you mean 'dopri8'"),
         ({"horizon": 1.0, "weights": start()[::-1]}, ShapeError, "second size must be"),

@@ -6,15 +6,24 @@ import json
 import jax
 import numpy as np
 import pytest
-from tolerances import is_a_sentence, same_arrays
 
 import thalweg as tw
 from thalweg._core.errors import DomainError, StoreError, UnknownName
 from thalweg.measures import shelf
+from tolerances import is_a_sentence, same_arrays
 
 GOAL = np.random.default_rng(5).standard_normal((2, 3))
 MEASURES = ("loss", "invariants", tw.measure("sharpness", top=2))
-KINDS = ["single", "batch", "momentum", "diverged", "flow", "flows", "playground", "raw"]
+KINDS = [
+    "single",
+    "batch",
+    "momentum",
+    "diverged",
+    "flow",
+    "flows",
+    "playground",
+    "raw",
+]
 
 
 def weights(runs=None):
@@ -30,7 +39,9 @@ def path(kind):
     run = {"step_size": 0.02, "iterations": 60, "every": 7, "measures": MEASURES}
     flow = {"times": [0.0, 0.1, 0.4], "measures": MEASURES}
     if kind == "batch":
-        return tw.descend(problem, weights(3), **{**run, "step_size": [0.01, 0.02, 3.0]})
+        return tw.descend(
+            problem, weights(3), **{**run, "step_size": [0.01, 0.02, 3.0]}
+        )
     if kind == "momentum":
         return tw.descend(problem, weights(), momentum=0.9, **run)
     if kind == "diverged":
@@ -74,8 +85,14 @@ def test_a_saved_path_loads_as_it_was(tmp_path, kind):
 
 def test_every_measure_can_be_saved_and_loaded(tmp_path):
     problem = path("single").problem
-    run = tw.descend(problem, weights(), step_size=0.02, iterations=60, at=[20],
-                     measures=shelf.names())
+    run = tw.descend(
+        problem,
+        weights(),
+        step_size=0.02,
+        iterations=60,
+        at=[20],
+        measures=shelf.names(),
+    )
     run.save(tmp_path / "run")
     loaded = tw.Path.load(tmp_path / "run")
     assert loaded.measures == run.measures
@@ -90,7 +107,9 @@ def test_a_path_can_be_saved_over_an_earlier_one(tmp_path):
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path):
     (tmp_path / "mine.txt").write_text("keep me", encoding="utf-8")
-    with pytest.raises(StoreError, match="is not a saved result; choose another") as caught:
+    with pytest.raises(
+        StoreError, match="is not a saved result; choose another"
+    ) as caught:
         path("single").save(tmp_path)
     assert is_a_sentence(caught.value)
     assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "keep me"
@@ -248,8 +267,18 @@ def test_notes_are_added_to_a_new_path():
 
 
 def test_two_measures_of_one_path_may_come_in_any_order():
-    one = tw.descend(tw.Playground(2), [0.5, 0.5], step_size=0.1, iterations=9,
-                     measures=("imbalance", "loss"))
-    other = tw.descend(tw.Playground(2), [0.5, 0.5], step_size=0.1, iterations=9,
-                       measures=("loss", "imbalance"))
+    one = tw.descend(
+        tw.Playground(2),
+        [0.5, 0.5],
+        step_size=0.1,
+        iterations=9,
+        measures=("imbalance", "loss"),
+    )
+    other = tw.descend(
+        tw.Playground(2),
+        [0.5, 0.5],
+        step_size=0.1,
+        iterations=9,
+        measures=("loss", "imbalance"),
+    )
     same_arrays(one["imbalance"], other["imbalance"])

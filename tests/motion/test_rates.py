@@ -51,7 +51,9 @@ def test_a_power_law_gives_its_exponent(power, size):
 def test_a_noisy_course_gives_its_rate_within_the_uncertainty(noise, kind):
     clock, rng = np.arange(1, 2001), np.random.default_rng(0)
     clean = np.exp(-0.005 * clock) if kind == "exponential" else clock**-1.5
-    found = tw.observed_rate(made_up(clock, clean * np.exp(noise * rng.standard_normal(2000))))
+    found = tw.observed_rate(
+        made_up(clock, clean * np.exp(noise * rng.standard_normal(2000)))
+    )
     wanted = 0.005 if kind == "exponential" else 1.5
     assert found.kind == kind
     assert abs(found.rate - wanted) <= 4 * found.uncertainty
@@ -60,7 +62,9 @@ def test_a_noisy_course_gives_its_rate_within_the_uncertainty(noise, kind):
 
 def test_the_rate_is_fitted_on_the_end_of_the_clock():
     clock = np.arange(0, 1001)
-    bent = np.where(clock < 500, np.exp(-0.01 * clock), np.exp(-5 - 0.002 * (clock - 500)))
+    bent = np.where(
+        clock < 500, np.exp(-0.01 * clock), np.exp(-5 - 0.002 * (clock - 500))
+    )
     found = tw.observed_rate(made_up(clock, bent), fraction=0.4)
     assert found.rate == pytest.approx(0.002, rel=1e-9)
     assert found.window == (600.0, 1000.0)
@@ -107,8 +111,9 @@ def whitened(goal, depth):
 def test_a_degenerate_limit_is_approached_as_a_power_of_the_iterations(depth):
     # MATH C.2 with target 0: a ~ t^(-1/(2N - 2)), so the loss a^(2N) / 2 falls as
     # t^(-N / (N - 1)).
-    path = tw.descend(whitened(0.0, depth), [[[1.0]]] * depth, step_size=0.1,
-                      iterations=100_000)
+    path = tw.descend(
+        whitened(0.0, depth), [[[1.0]]] * depth, step_size=0.1, iterations=100_000
+    )
     found = path.rate()
     assert found.kind == "polynomial"
     assert found.rate == pytest.approx(depth / (depth - 1), rel=2e-3)
@@ -118,8 +123,9 @@ def test_a_degenerate_limit_is_approached_as_a_power_of_the_iterations(depth):
 @pytest.mark.parametrize(("depth", "step"), [(2, 0.01), (3, 0.02)])
 def test_a_regular_limit_is_approached_at_the_rate_of_its_hessian(depth, step):
     # Near a balanced minimum the mode's factor is 1 - step N s^(2 - 2/N), MATH C.2.
-    path = tw.descend(whitened(2.0, depth), [[[1.0]]] * depth, step_size=step,
-                      iterations=300, every=1)
+    path = tw.descend(
+        whitened(2.0, depth), [[[1.0]]] * depth, step_size=step, iterations=300, every=1
+    )
     found = tw.observed_rate(path, fraction=0.5)
     wanted = -2 * np.log1p(-step * depth * 2 ** (2 - 2 / depth))
     assert found.kind == "exponential"
@@ -135,8 +141,9 @@ def test_a_flow_tells_its_rate_per_flow_time():
 
 
 def test_a_batch_has_a_rate_for_every_run():
-    path = tw.descend(tw.Playground(2), [0.9, 0.9], step_size=[0.01, 0.02], every=10,
-                      iterations=400)
+    path = tw.descend(
+        tw.Playground(2), [0.9, 0.9], step_size=[0.01, 0.02], every=10, iterations=400
+    )
     assert isinstance(path.outcome, Outcomes)
     slow, fast = tw.observed_rate(path)
     assert fast.rate == pytest.approx(2 * slow.rate, rel=0.05)

@@ -49,7 +49,10 @@ def test_a_record_between_two_iterations_is_refused(at):
         ({"iterations": -1}, "iterations is -1; it must be at least 0"),
         ({"iterations": 9, "every": 0}, "every is 0; it must be at least 1"),
         ({"iterations": 9, "records": 1}, "records is 1; it must be at least 2"),
-        ({"iterations": 9, "at": [3, 10]}, "at iterations 3 to 10; the run goes from 0 to 9"),
+        (
+            {"iterations": 9, "at": [3, 10]},
+            "at iterations 3 to 10; the run goes from 0 to 9",
+        ),
         ({"iterations": 9, "at": [-1]}, "the run goes from 0 to 9"),
     ],
 )

@@ -5,14 +5,18 @@ import functools
 import jax
 import numpy as np
 import pytest
-from tolerances import is_a_sentence, same_arrays
 
 import thalweg as tw
 import thalweg.motion.descend as module
 from thalweg._core.errors import DomainError
+from tolerances import is_a_sentence, same_arrays
 
 GOAL = np.random.default_rng(5).standard_normal((2, 3))
-RUN = {"step_size": 0.02, "every": 7, "measures": ("loss", "imbalance", "singular_modes")}
+RUN = {
+    "step_size": 0.02,
+    "every": 7,
+    "measures": ("loss", "imbalance", "singular_modes"),
+}
 LAST = 90
 
 
@@ -61,8 +65,14 @@ def whole(momentum, runs):
 @pytest.mark.parametrize("broken_at", [1, 13, 14, 15, 89])
 def test_an_interrupted_run_resumes_bit_for_bit(monkeypatch, broken_at, momentum, runs):
     press = interrupt_at(monkeypatch, broken_at)
-    part = tw.descend(problem(), start(runs), iterations=LAST, momentum=momentum,
-                      on_progress=press, **RUN)
+    part = tw.descend(
+        problem(),
+        start(runs),
+        iterations=LAST,
+        momentum=momentum,
+        on_progress=press,
+        **RUN,
+    )
     assert part.iterations[-1] == broken_at
     same_paths(tw.resume(part), whole(momentum, runs))
 
@@ -88,8 +98,9 @@ def test_a_run_can_be_interrupted_twice(monkeypatch):
 @pytest.mark.parametrize("runs", [None, 3])
 def test_a_saved_path_resumes_bit_for_bit(monkeypatch, tmp_path, runs):
     press = interrupt_at(monkeypatch, 15)
-    part = tw.descend(problem(), start(runs), iterations=LAST, momentum=0.9,
-                      on_progress=press, **RUN)
+    part = tw.descend(
+        problem(), start(runs), iterations=LAST, momentum=0.9, on_progress=press, **RUN
+    )
     part.save(tmp_path / "run")
     same_paths(tw.resume(tw.Path.load(tmp_path / "run")), whole(0.9, runs))
 
@@ -107,17 +118,32 @@ def test_a_finished_run_resumes_to_itself():
 
 @functools.cache
 def mixed(iterations):
-    starts = np.array([[0.5, 0.5], [0.0, 0.0], [200.0, 100.0], [1e-4, 1e-4], [2.0, 1.0]])
-    return tw.descend(tw.Playground(2), starts, step_size=0.1, iterations=iterations,
-                      accuracy=1e-6, every=9)
+    starts = np.array(
+        [[0.5, 0.5], [0.0, 0.0], [200.0, 100.0], [1e-4, 1e-4], [2.0, 1.0]]
+    )
+    return tw.descend(
+        tw.Playground(2),
+        starts,
+        step_size=0.1,
+        iterations=iterations,
+        accuracy=1e-6,
+        every=9,
+    )
 
 
 @pytest.mark.parametrize("broken_at", [5, 20, 50])
 def test_runs_that_have_ended_stay_ended(monkeypatch, broken_at):
     press = interrupt_at(monkeypatch, broken_at)
     starts = mixed(80).start
-    part = tw.descend(tw.Playground(2), starts, step_size=0.1, iterations=80,
-                      accuracy=1e-6, every=9, on_progress=press)
+    part = tw.descend(
+        tw.Playground(2),
+        starts,
+        step_size=0.1,
+        iterations=80,
+        accuracy=1e-6,
+        every=9,
+        on_progress=press,
+    )
     same_paths(tw.resume(part), mixed(80))
 
 
@@ -143,7 +169,9 @@ def test_a_run_that_stalled_stays_stalled():
 
 
 def test_a_shorter_budget_is_refused():
-    with pytest.raises(DomainError, match="iterations is 5 but the path already reaches"):
+    with pytest.raises(
+        DomainError, match="iterations is 5 but the path already reaches"
+    ):
         tw.resume(whole(0.0, None), iterations=5)
 
 

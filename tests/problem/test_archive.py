@@ -5,10 +5,10 @@ import json
 import jax
 import numpy as np
 import pytest
-from tolerances import same_arrays
 
 import thalweg as tw
 from thalweg.problem.archive import pack, unpack
+from tolerances import same_arrays
 
 
 def samples():
@@ -24,11 +24,17 @@ PROBLEMS = {
     "playground": lambda: tw.Playground(4),
     "target": lambda: with_net(tw.Moments.whitened(np.ones((2, 3)), note="ones")),
     "raw": lambda: with_net(tw.Moments.from_data(*samples())),
-    "white": lambda: with_net(tw.Moments.from_data(*samples(), center=True, whiten=True)),
-    "unit": lambda: with_net(tw.Moments.from_data(*samples(), whiten=True, rescale="unit")),
+    "white": lambda: with_net(
+        tw.Moments.from_data(*samples(), center=True, whiten=True)
+    ),
+    "unit": lambda: with_net(
+        tw.Moments.from_data(*samples(), whiten=True, rescale="unit")
+    ),
     "bias": lambda: with_net(tw.Moments.from_data(*samples(), bias=True, scale="sum")),
     "named": lambda: with_net(
-        tw.Moments.from_data(*samples(), feature_names=("a", "b", "c"), label_names=("u", "v"))
+        tw.Moments.from_data(
+            *samples(), feature_names=("a", "b", "c"), label_names=("u", "v")
+        )
     ),
     "moments": lambda: with_net(tw.Moments.from_moments(np.eye(3), np.ones((2, 3)))),
     "constant column": lambda: with_net(
@@ -55,7 +61,9 @@ def test_an_unpacked_problem_prepares_new_inputs_alike(kind):
     if problem.data.whitening is None:
         assert again.data.whitening is None
     else:
-        seen = [np.asarray(p.data.to_coordinates(samples()[0])) for p in (problem, again)]
+        seen = [
+            np.asarray(p.data.to_coordinates(samples()[0])) for p in (problem, again)
+        ]
         same_arrays(*seen)
 
 

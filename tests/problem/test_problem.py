@@ -1,18 +1,19 @@
 """Loss, gradient and Hessian against exact arithmetic and other libraries' forms."""
 
+import itertools
 from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
-import net_oracles
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tolerances import close, is_a_sentence, norms
 
+import net_oracles
 import thalweg as tw
 from thalweg._core.errors import DataError, DomainError, ShapeError
+from tolerances import close, is_a_sentence, norms
 
 WIDTHS = st.sampled_from([(3, 4, 2), (2, 3, 3, 2), (4, 1, 3), (3, 2)])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -33,7 +34,9 @@ def as_jax(weights):
 
 def samples(seed, widths, count=15):
     rng = np.random.default_rng(seed)
-    return rng.standard_normal((count, widths[0])), rng.standard_normal((count, widths[-1]))
+    return rng.standard_normal((count, widths[0])), rng.standard_normal(
+        (count, widths[-1])
+    )
 
 
 def raw(seed, widths, **options):
@@ -67,7 +70,10 @@ def test_the_loss_of_integer_nets_is_exact(seed, widths):
 @given(seed=SEEDS, widths=WIDTHS)
 def test_the_gradient_of_raw_data_is_exact_to_rounding(seed, widths):
     problem, _, _, weights = raw(seed, widths)
-    factors = np.asarray(problem.data.inputs_factor), np.asarray(problem.data.labels_factor)
+    factors = (
+        np.asarray(problem.data.inputs_factor),
+        np.asarray(problem.data.labels_factor),
+    )
     wanted = net_oracles.exact_gradient(weights, *factors)
     scale = (1 + norms(weights)) ** 2 * (1 + sum(np.sum(f**2) for f in factors))
     for found, exact in zip(problem.gradient(as_jax(weights)), wanted, strict=True):
@@ -88,7 +94,9 @@ def test_the_gradient_of_raw_data_is_that_of_the_loss_over_samples(seed, widths)
     assert float(problem.loss(as_jax(weights))) == pytest.approx(
         float(naive(as_jax(weights))), rel=1e-12
     )
-    pairs = zip(problem.gradient(as_jax(weights)), jax.grad(naive)(as_jax(weights)), strict=True)
+    pairs = zip(
+        problem.gradient(as_jax(weights)), jax.grad(naive)(as_jax(weights)), strict=True
+    )
     for found, wanted in pairs:
         close(found, wanted, ulps=64, scale=scale)
 
@@ -115,12 +123,17 @@ def test_prepared_data_give_the_loss_over_prepared_samples(options):
 
 
 @given(seed=SEEDS, widths=WIDTHS, whitened=st.booleans())
-def test_the_hessian_vector_product_is_that_of_the_explicit_form(seed, widths, whitened):
+def test_the_hessian_vector_product_is_that_of_the_explicit_form(
+    seed, widths, whitened
+):
     if whitened:
-        problem, goal, weights = integers(seed, widths)
+        problem, _, weights = integers(seed, widths)
     else:
         problem, _, _, weights = raw(seed, widths)
-    factors = np.asarray(problem.data.inputs_factor), np.asarray(problem.data.labels_factor)
+    factors = (
+        np.asarray(problem.data.inputs_factor),
+        np.asarray(problem.data.labels_factor),
+    )
     dense = net_oracles.hessian(weights, *factors)
     draw = np.random.default_rng(seed + 2).standard_normal
     direction = [draw(weight.shape) for weight in weights]
@@ -155,7 +168,7 @@ def test_the_optimum_attains_its_loss_and_nothing_is_below(widths, white):
         weights = [np.asarray(best.matrix)]
     else:
         weights = [wide[0] @ begin[0]]
-        weights += [b @ a.T for a, b in zip(wide[:-1], wide[1:], strict=True)]
+        weights += [b @ a.T for a, b in itertools.pairwise(wide)]
         weights += [left[:, :rank] @ wide[-1].T]
     assert float(problem.loss(as_jax(weights))) == pytest.approx(best.loss, rel=1e-12)
     assert abs(float(problem.excess_loss(as_jax(weights)))) <= 1e-14
@@ -170,8 +183,9 @@ def test_the_optimum_attains_its_loss_and_nothing_is_below(widths, white):
 def test_the_best_of_a_bottleneck_on_raw_data_is_found_by_no_descent_below():
     problem, *_ = raw(1, (3, 1, 3))
     start = np.random.default_rng(0).standard_normal
-    path = tw.descend(problem, [start((1, 3)), start((3, 1))], step_size=0.1,
-                      iterations=20_000, at=[])
+    path = tw.descend(
+        problem, [start((1, 3)), start((3, 1))], step_size=0.1, iterations=20_000, at=[]
+    )
     assert -1e-14 <= path.outcome.excess_loss <= 1e-12
     close(tw.end_to_end(path.weights), problem.optimum.matrix, ulps=1e8, scale=1.0)
 
@@ -193,7 +207,9 @@ def test_the_order_of_the_samples_does_not_matter(seed):
     weights = as_jax([np.random.default_rng(seed).standard_normal((2, 3))])
     net = tw.LinearNet((3, 2))
     one = tw.Problem(net, tw.Moments.from_data(inputs, labels)).loss(weights)
-    other = tw.Problem(net, tw.Moments.from_data(inputs[order], labels[order])).loss(weights)
+    other = tw.Problem(net, tw.Moments.from_data(inputs[order], labels[order])).loss(
+        weights
+    )
     assert float(one) == pytest.approx(float(other), rel=1e-12)
 
 
@@ -205,7 +221,9 @@ def test_the_residual_is_target_minus_prediction():
 
 def test_the_excess_loss_near_an_optimum_keeps_its_digits():
     # Half a square of 1e-9, not the difference of two losses near 12.5.
-    problem = tw.Problem(tw.LinearNet((1, 1)), tw.Moments.from_data([[1.0], [1]], [0.0, 10]))
+    problem = tw.Problem(
+        tw.LinearNet((1, 1)), tw.Moments.from_data([[1.0], [1]], [0.0, 10])
+    )
     found = float(problem.excess_loss((jnp.array([[5.0 + 1e-9]]),)))
     assert found == pytest.approx(5e-19, rel=1e-6)
 

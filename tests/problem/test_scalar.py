@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tolerances import close, is_a_sentence
 
 import thalweg as tw
 from thalweg._core.errors import DataError, DomainError, ShapeError
+from tolerances import close, is_a_sentence
 
 POINTS = st.lists(st.integers(-4, 4), min_size=1, max_size=4)
 
 
 def product_without(x, *left_out):
-    return prod((value for k, value in enumerate(x) if k not in left_out), start=Fraction(1))
+    return prod(
+        (value for k, value in enumerate(x) if k not in left_out), start=Fraction(1)
+    )
 
 
 def point(values):
@@ -35,7 +37,9 @@ def test_the_loss_is_half_the_squared_gap(x):
 @given(x=POINTS)
 def test_the_gradient_is_exact_zeros_included(x):
     found = tw.Playground(len(x)).gradient(point(x)).tolist()
-    assert found == [float((prod(x) - 1) * product_without(x, i)) for i in range(len(x))]
+    assert found == [
+        float((prod(x) - 1) * product_without(x, i)) for i in range(len(x))
+    ]
 
 
 @given(x=POINTS)
@@ -70,7 +74,9 @@ def test_the_check_of_the_mathematics_prints_as_given():
 @pytest.mark.parametrize("depth", [2, 3, 5])
 def test_the_hessian_of_a_saddle_with_many_zeros_vanishes(depth):
     dense = tw.Playground(depth).hessian(jnp.zeros(depth))
-    wanted = -np.array([[0.0, 1.0], [1.0, 0.0]]) if depth == 2 else np.zeros((depth,) * 2)
+    wanted = (
+        -np.array([[0.0, 1.0], [1.0, 0.0]]) if depth == 2 else np.zeros((depth,) * 2)
+    )
     np.testing.assert_array_equal(dense, wanted)
 
 
@@ -89,7 +95,9 @@ def test_a_safe_step_never_overshoots_nor_unbalances(seed, depth):
     x = np.exp(np.random.default_rng(seed).standard_normal(depth))
     x = x / max(1.01, np.prod(x) ** (1 / depth) * 1.01)
     spread = x.max() / x.min()
-    after = x - np.asarray(tw.Playground(depth).gradient(point(x))) / (3 * depth * spread**2)
+    after = x - np.asarray(tw.Playground(depth).gradient(point(x))) / (
+        3 * depth * spread**2
+    )
     assert np.all(after >= x)
     assert np.prod(after) <= 1
     assert after.max() / after.min() <= spread * (1 + 1e-14)

@@ -144,24 +144,31 @@ def resume(
     path: Path,
     *,
     iterations: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Any], None] | None = None,
 ) -> Path:
-    """Go on with a descent that was interrupted or ran out of budget.
+    """Go on with a path that was interrupted, or a descent out of budget.
 
     Args:
-        path: A path from `descend` (possibly saved and loaded since).
-        iterations: New last iteration; the old one if `None`.
-        on_progress: As in `descend`.
+        path: A path from `descend` or `flow` (possibly saved and loaded since).
+        iterations: New last iteration of a descent; the old one if `None`.
+        on_progress: As in `descend` or `flow`.
 
     Returns:
         The whole path, from the first start. With the old number of iterations it
-        equals, bit for bit, the path of a run that was never interrupted.
+        equals, bit for bit, the path of a run that was never interrupted. Notes are
+        kept.
 
     Raises:
-        DomainError: If the path is a flow, or already reaches further.
+        DomainError: If a descent already reaches further, or `iterations` is given
+            for a flow.
     """
-    if path.settings["kind"] != "descent":
-        raise DomainError("the path is a flow; only a descent can be resumed.")
+    if path.is_flow:
+        if iterations is not None:
+            raise DomainError("the path is a flow; it has no iterations to extend.")
+        from thalweg.motion.flow import go_on  # noqa: PLC0415  (diffrax is heavy)
+
+        after = go_on(path, on_progress)
+        return after.with_notes(**{**path.notes, **after.notes})
     last = path.settings["iterations"] if iterations is None else int(iterations)
     done = int(path.iterations[-1])
     if last < done:
@@ -179,7 +186,8 @@ def resume(
         batched=batched,
     )
     velocity = None if path.velocity is None else lift(path.velocity)
-    return _drive(run, lift(path.weights), velocity, path, on_progress)
+    after = _drive(run, lift(path.weights), velocity, path, on_progress)
+    return after.with_notes(**path.notes)
 
 
 @dataclass(frozen=True)

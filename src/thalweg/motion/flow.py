@@ -21,7 +21,7 @@ from thalweg.motion.record import (
     kept_times,
     read_all,
 )
-from thalweg.motion.starts import lane, stacked
+from thalweg.motion.starts import lane, lifted, stacked
 
 SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver[Any]]] = {
     "dopri8": diffrax.Dopri8,
@@ -43,12 +43,14 @@ class FlowProgress:
         horizon: Flow time asked for.
         running: Runs that have not ended.
         excess_loss: Smallest excess loss among the runs.
+        snapshot: Returns the path so far, as if interrupted now.
     """
 
     time: float
     horizon: float
     running: int
     excess_loss: float
+    snapshot: Callable[[], Path]
 
 
 def flow(
@@ -119,41 +121,86 @@ def flow(
     if accuracy is not None and not 0 <= accuracy < float("inf"):
         raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
     starts, batched = stacked(problem, weights)
-    chosen = choose_measures(measures)
-    settings = {
-        "kind": "flow",
-        "horizon": float(clock[-1]),
-        "accuracy": accuracy,
-        "gradient_tolerance": gradient_tolerance,
-        "solver": solver,
-        "rtol": rtol,
-        "atol": atol,
-    }
-    call = partial(
-        _integrate,
-        solver=solver,
-        measures=chosen,
-        rules=_Rules(
-            accuracy=-1.0 if accuracy is None else accuracy,
-            gradient_tolerance=gradient_tolerance,
-            rtol=rtol,
-            atol=atol,
-        ),
-        max_steps=max_steps,
+    task = _Task(
+        problem=problem,
+        starts=starts,
+        clock=clock,
+        measures=choose_measures(measures),
+        batched=batched,
+        settings={
+            "kind": "flow",
+            "horizon": float(clock[-1]),
+            "times": clock.tolist(),
+            "accuracy": accuracy,
+            "gradient_tolerance": gradient_tolerance,
+            "solver": solver,
+            "rtol": rtol,
+            "atol": atol,
+            "max_steps": max_steps,
+        },
     )
-    lanes = _drive(problem, starts, clock, call, on_progress)
-    path = _gather(problem, starts, clock, lanes, chosen, settings, batched)
+    path = _drive(
+        task, [_begin(task, index) for index in range(task.runs)], on_progress
+    )
     if throw and isinstance(path.outcome, Outcome):
         path.outcome.raise_if_bad()
     return path
 
 
+def go_on(
+    path: Path, on_progress: Callable[[FlowProgress], None] | None = None
+) -> Path:
+    """Go on with a flow that was interrupted.
+
+    Args:
+        path: A path from `flow`.
+        on_progress: As in `flow`.
+
+    Returns:
+        The whole path, equal bit for bit to one that was never interrupted.
+    """
+    starts = path.start if path.batched else lifted(path.start)
+    task = _Task(
+        problem=path.problem,
+        starts=starts,
+        clock=np.asarray(path.settings["times"]),
+        measures=path.measures,
+        batched=path.batched,
+        settings=path.settings,
+    )
+    lanes = [_taken_up(task, path, index) for index in range(task.runs)]
+    return _drive(task, lanes, on_progress)
+
+
 @dataclass(frozen=True)
-class _Rules:
-    accuracy: float
-    gradient_tolerance: float
-    rtol: float
-    atol: float
+class _Task:
+    """What stays the same from the first chunk to the last."""
+
+    problem: Any
+    starts: Any
+    clock: np.ndarray
+    measures: Measures
+    batched: bool
+    settings: dict[str, Any]
+
+    @property
+    def runs(self) -> int:
+        return int(jax.tree.leaves(self.starts)[0].shape[0])
+
+    def solve(self, weights: Any, times: np.ndarray) -> Any:
+        s = self.settings
+        accuracy = -1.0 if s["accuracy"] is None else s["accuracy"]
+        numbers = (accuracy, s["gradient_tolerance"], s["rtol"], s["atol"])
+        solution = _solve(
+            self.problem,
+            weights,
+            jnp.asarray(times),
+            jnp.asarray(numbers),
+            s["solver"],
+            self.measures,
+            s["max_steps"],
+        )
+        return jax.device_get(solution)
 
 
 @dataclass
@@ -165,24 +212,7 @@ class _Lane:
     time: float = 0.0
     steps: int = 0
     status: Status = Status.OUT_OF_BUDGET
-    recorded: int = 0
     ended: bool = False
-
-
-def _integrate(
-    problem: Any,
-    weights: Any,
-    times: Array,
-    *,
-    solver: str,
-    measures: Measures,
-    rules: _Rules,
-    max_steps: int,
-) -> Any:
-    numbers = (rules.accuracy, rules.gradient_tolerance, rules.rtol, rules.atol)
-    return _solve(
-        problem, weights, times, jnp.asarray(numbers), solver, measures, max_steps
-    )
 
 
 @partial(jax.jit, static_argnames=("solver", "measures", "max_steps"))
@@ -245,44 +275,63 @@ def _solve(
 
 
 def _drive(
-    problem: Any,
-    starts: Any,
-    clock: np.ndarray,
-    call: Callable[..., Any],
+    task: _Task,
+    lanes: list[_Lane],
     on_progress: Callable[[FlowProgress], None] | None,
-) -> list[_Lane]:
+) -> Path:
     """Carry every run from chunk to chunk of the record times."""
-    count = jax.tree.leaves(starts)[0].shape[0]
-    lanes = [_Lane(lane(starts, k), {}) for k in range(count)]
-    for one in lanes:
-        _first_record(problem, one, call)
+    clock = task.clock
     size = max(2, -(-(clock.size - 1) // CHUNKS))
     try:
         for begin in range(0, clock.size - 1, size):
             chunk = clock[begin : begin + size + 1]
             whole = np.concatenate([chunk, np.full(size + 1 - chunk.size, chunk[-1])])
-            for one in (one for one in lanes if not one.ended):
-                _advance(problem, one, chunk, whole, call)
+            for one in (one for one in lanes if not one.ended and one.time == chunk[0]):
+                _advance(task, one, chunk, whole)
             running = sum(not one.ended for one in lanes)
             if on_progress is not None:
                 best = min(float(one.rows["excess_loss"][-1]) for one in lanes)
                 on_progress(
-                    FlowProgress(float(chunk[-1]), float(clock[-1]), running, best)
+                    FlowProgress(
+                        time=float(chunk[-1]),
+                        horizon=float(clock[-1]),
+                        running=running,
+                        excess_loss=best,
+                        snapshot=partial(_gather, task, lanes),
+                    )
                 )
             if not running:
                 break
     except KeyboardInterrupt:
-        for one in lanes:
-            if not one.ended and one.time < clock[-1]:
-                one.status, one.ended = Status.INTERRUPTED, True
-    return lanes
+        pass  # What was recorded is gathered below; the outcome says so.
+    return _gather(task, lanes)
 
 
-def _first_record(problem: Any, one: _Lane, call: Callable[..., Any]) -> None:
-    measures = call.keywords["measures"]  # type: ignore[attr-defined]
-    row = _read(problem, measures, one.weights)
-    one.rows = {name: [np.asarray(value)] for name, value in row.items()}
-    one.recorded = 1
+def _begin(task: _Task, index: int) -> _Lane:
+    """Return a run at its start, recorded there."""
+    weights = lane(task.starts, index)
+    row = _read(task.problem, task.measures, weights)
+    return _Lane(weights, {name: [np.asarray(value)] for name, value in row.items()})
+
+
+def _taken_up(task: _Task, path: Path, index: int) -> _Lane:
+    """Return a run where a saved path left it."""
+    single = path.run(index) if path.batched else path
+    outcome = single.outcome
+    assert isinstance(outcome, Outcome)
+    time = float(outcome.time or 0.0)
+    ended = outcome.status is not Status.INTERRUPTED
+    count = single.clock.size
+    if not ended:
+        count = int(np.searchsorted(task.clock, time, side="right"))
+    return _Lane(
+        weights=single.weights,
+        rows={name: list(single.columns[name][:count]) for name, _ in task.measures},
+        time=time,
+        steps=outcome.iteration,
+        status=outcome.status if ended else Status.OUT_OF_BUDGET,
+        ended=ended,
+    )
 
 
 @partial(jax.jit, static_argnames=("measures",))
@@ -290,20 +339,13 @@ def _read(problem: Any, measures: Measures, weights: Any) -> Any:
     return read_all(problem, weights, measures)
 
 
-def _advance(
-    problem: Any,
-    one: _Lane,
-    chunk: np.ndarray,
-    whole: np.ndarray,
-    call: Callable[..., Any],
-) -> None:
+def _advance(task: _Task, one: _Lane, chunk: np.ndarray, whole: np.ndarray) -> None:
     """Take one run through one chunk of record times."""
-    got = jax.device_get(call(problem, one.weights, jnp.asarray(whole)))
+    got = task.solve(one.weights, whole)
     finite = np.isfinite(got["excess"])
     reached = chunk[1:] <= got["time"] if finite else np.zeros(chunk.size - 1, bool)
     for name, column in got["rows"].items():
         one.rows[name] += list(column[: chunk.size - 1][reached])
-    one.recorded += int(reached.sum())
     one.steps += int(got["steps"])
     if not finite:
         one.status, one.ended = Status.DIVERGED, True
@@ -319,41 +361,30 @@ def _advance(
             one.rows[name].append(np.asarray(value))
 
 
-def _gather(
-    problem: Any,
-    starts: Any,
-    clock: np.ndarray,
-    lanes: list[_Lane],
-    measures: Measures,
-    settings: dict[str, Any],
-    batched: bool,
-) -> Path:
+def _gather(task: _Task, lanes: list[_Lane]) -> Path:
+    """Bring the runs together in a path; those cut short are interrupted."""
     last = max(one.time for one in lanes)
-    times = np.append(clock[clock < last], last)
+    times = np.append(task.clock[task.clock < last], last)
     columns = {
-        name: np.stack(
-            [
-                np.stack(
-                    (one.rows[name] + [one.rows[name][-1]] * times.size)[: times.size]
-                )
-                for one in lanes
-            ]
-        )
-        for name, _ in measures
+        name: np.stack([_held(one.rows[name], times.size) for one in lanes])
+        for name, _ in task.measures
     }
     weights = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *(o.weights for o in lanes)
+        lambda *leaves: jnp.stack(leaves), *(one.weights for one in lanes)
     )
     drift = [
-        _drift(problem, lane(starts, k), lane(weights, k)) for k in range(len(lanes))
+        _drift(task.problem, lane(task.starts, k), lane(weights, k))
+        for k in range(len(lanes))
     ]
-    outcomes = tuple(_outcome(problem, each, clock[-1]) for each in lanes)
+    steps = [one.steps for one in lanes]
+    batched = task.batched
+    outcomes = tuple(_outcome(task, each) for each in lanes)
     one = _same if batched else _first
     return Path(
-        problem=problem,
-        measures=measures,
-        settings=settings,
-        start=one(starts),
+        problem=task.problem,
+        measures=task.measures,
+        settings=task.settings,
+        start=one(task.starts),
         weights=one(weights),
         velocity=None,
         step_size=None,
@@ -363,9 +394,14 @@ def _gather(
         batched=batched,
         notes={
             "invariant_drift": drift if batched else drift[0],
-            "solver_steps": [one.steps for one in lanes] if batched else lanes[0].steps,
+            "solver_steps": steps if batched else steps[0],
         },
     )
+
+
+def _held(rows: list[np.ndarray], length: int) -> np.ndarray:
+    """Return rows as one array, the last held to `length`."""
+    return np.stack((rows + [rows[-1]] * length)[:length])
 
 
 def _same(tree: Any) -> Any:
@@ -384,25 +420,29 @@ def _drift(problem: Any, start: Any, end: Any) -> float:
     return max((float(jnp.max(jnp.abs(b - a))) for a, b in pairs), default=0.0)
 
 
-def _outcome(problem: Any, one: _Lane, horizon: float) -> Outcome:
+def _outcome(task: _Task, one: _Lane) -> Outcome:
+    horizon = float(task.clock[-1])
     excess = float(one.rows["excess_loss"][-1])
     at = f"at time {one.time:.6g}: excess loss {excess:.3g}"
+    status = one.status
+    if not one.ended and one.time < horizon:
+        status = Status.INTERRUPTED
     sentence = {
         Status.CONVERGED: f"converged {at} is within the accuracy asked for.",
         Status.STALLED: f"stalled {at}, at a critical point within the tolerance.",
         Status.DIVERGED: f"diverged after time {one.time:.6g}: it left float64.",
-        Status.INTERRUPTED: f"interrupted {at}; run it again to go on.",
+        Status.INTERRUPTED: f"interrupted {at}; resume it to go on.",
         Status.OUT_OF_BUDGET: (
             f"out of budget {at}; ask for a longer horizon."
             if one.time >= horizon
             else f"out of budget {at}, after {one.steps} solver steps; raise max_steps "
             "or try the solver 'kvaerno5'."
         ),
-    }[one.status]
+    }[status]
     return Outcome(
-        status=one.status,
+        status=status,
         iteration=one.steps,
-        loss=excess + float(problem.floor),
+        loss=excess + float(task.problem.floor),
         excess_loss=excess,
         message=sentence,
         time=one.time,

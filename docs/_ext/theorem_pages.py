@@ -1,0 +1,186 @@
+"""A theorem's page: statement, witnesses, counterexamples, and what a run does."""
+
+from pathlib import Path
+
+from mathml import with_math
+from rst import card, cited, described, heading, picture, table, title
+
+from thalweg import certify, descend, figure, flow
+from thalweg.theorems import shelf
+
+ROOM_FOR_ITERATIONS = 20_000
+"""Most iterations of a witness that a build runs."""
+
+
+def theorems(figures: Path):
+    """Return the page of all theorems and one page for each, by name."""
+    rows = [
+        (f":doc:`{name} <theorem-{name}>`", with_math(entry.summary), _clock(name))
+        for name, entry in shelf.cards.items()
+    ]
+    listing = [
+        title("Theorems"),
+        "`tw.certify(name, problem, weights, step_size=...)` checks one, "
+        "`tw.certify_all(problem, weights)` all of them.\n",
+        table(("name", "what it says", "clock"), rows),
+        ".. toctree::\n   :hidden:\n",
+        *(f"   {name} <theorem-{name}>" for name in shelf),
+        "",
+    ]
+    pages = {f"theorem-{name}": _page(name, figures) for name in shelf}
+    return {"theorems": "\n".join(listing), **pages}
+
+
+def _clock(name):
+    return shelf.entry(name).clock
+
+
+def _page(name, figures):
+    entry, theorem = shelf.entry(name), shelf.make(name)
+    return "\n".join(
+        [
+            title(name),
+            described(entry),
+            card(
+                ("bounds", entry.bounds or "no measure"),
+                ("clock", entry.clock),
+                ("source", cited(entry.source)),
+                ("checked against the source", entry.status),
+            ),
+            _witnesses(theorem),
+            _counterexamples(theorem),
+            _printed(theorem),
+            heading("Promise against observation"),
+            _compared(name, theorem, figures),
+        ]
+    )
+
+
+def _certified(theorem, example, path=None):
+    return certify(
+        theorem,
+        example.problem,
+        example.start,
+        step_size=example.step_size,
+        path=path,
+    )
+
+
+def _witnesses(theorem):
+    parts = []
+    for number, example in enumerate(theorem.witnesses(), 1):
+        certificate = _certified(theorem, example)
+        rows = [
+            (f"``{h.name}``", _interval(h.slack), h.arithmetic, h.verdict)
+            for h in certificate.hypotheses
+        ]
+        step = "" if example.step_size is None else f", step {example.step_size:.6g}"
+        parts += [
+            f"**Witness {number}**: {_told(example.problem)}{step}.\n",
+            table(("hypothesis", "slack", "decided by", "verdict"), rows),
+            f"Promised: ``{certificate.guarantee.statement}``.{_within(certificate)}\n",
+        ]
+    return "\n".join([heading("Where it holds"), *parts]) if parts else ""
+
+
+def _counterexamples(theorem):
+    rows = []
+    for example in theorem.counterexamples():
+        found = {h.name: h for h in _certified(theorem, example).hypotheses}
+        failed = found[example.refuted]
+        slack = _interval(failed.slack)
+        told = _told(example.problem)
+        rows.append((told, f"``{failed.name}``", slack, failed.verdict))
+    heads = ("case", "what fails", "slack", "verdict")
+    return heading("Where it does not") + "\n" + table(heads, rows) if rows else ""
+
+
+def _printed(theorem):
+    rows = [(p.where, p.text, f"{p.value():.9g}") for p in theorem.printed_values()]
+    heads = ("number", "on record", "computed at this build")
+    return heading("Numbers on record") + "\n" + table(heads, rows) if rows else ""
+
+
+def _compared(name, theorem, figures):
+    """Return a figure of promise against observation for the first witness."""
+    example = next(iter(theorem.witnesses()), None)
+    if example is None or example.start is None:
+        return (
+            "The promise is about a random draw, so there is no single run to set "
+            "beside it.\n"
+        )
+    certificate = _certified(theorem, example)
+    conserved = certificate.guarantee.conserved
+    shown = conserved[0] if conserved else "excess_loss"
+    path = _run(example, certificate, (*conserved, "excess_loss"))
+    compared = _certified(theorem, example, path)
+    file = figures / f"theorem-{name}.svg"
+    figure(path, shown, [compared]).savefig(file, metadata={"Date": None})
+    end = path.clock[-1]
+    until = f"to time {end:.4g}" if path.is_flow else f"for {int(end):,} iterations"
+    return "\n".join(
+        [
+            f"The first witness, run {until}. {_observed(compared)}\n",
+            picture(f"figures/{file.name}", f"{shown}, promised and observed"),
+        ]
+    )
+
+
+def _run(example, certificate, measures):
+    if certificate.clock == "iteration":
+        return descend(
+            example.problem,
+            example.start,
+            step_size=certificate.step_size,
+            iterations=ROOM_FOR_ITERATIONS,
+            accuracy=certificate.accuracy,
+            measures=measures,
+        )
+    promised = certificate.promised
+    return flow(
+        example.problem,
+        example.start,
+        horizon=promised or 10.0,
+        accuracy=None if promised is None else certificate.accuracy,
+        measures=measures,
+    )
+
+
+def _observed(certificate):
+    seen, told = certificate.observed, []
+    if seen.kept is not None:
+        told.append(f"The bound (dashed) is {'kept' if seen.kept else 'broken'}.")
+    if certificate.promised is not None:
+        took = "not in this run" if seen.time is None else f"after {seen.time:,.6g}"
+        told.append(
+            f"Excess loss {certificate.accuracy:.0e}: promised within "
+            f"{certificate.promised:,.6g} {_unit(certificate)}, observed {took}."
+        )
+    if seen.drift is not None:
+        told.append(f"Largest change of what is conserved: {seen.drift:.1e}.")
+    return " ".join(told)
+
+
+def _told(problem):
+    net = "-".join(map(str, problem.net.widths))
+    if not hasattr(problem, "data"):
+        return f"playground of depth {problem.depth}"
+    return f"widths {net}"
+
+
+def _within(certificate):
+    if certificate.promised is None:
+        return ""
+    accuracy, promised = certificate.accuracy, certificate.promised
+    return f" Excess loss {accuracy:.0e} within {promised:,.6g} {_unit(certificate)}."
+
+
+def _unit(certificate):
+    return "iterations" if certificate.clock == "iteration" else "units of flow time"
+
+
+def _interval(slack):
+    if slack is None:
+        return "a fact"
+    low, high = (f"{bound:.6g}" for bound in slack)
+    return low if low == high else f"[{low}, {high}]"
