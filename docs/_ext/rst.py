@@ -70,6 +70,8 @@ def _parsed(text):
 
 def cited(source):
     """Return a source in one line, with a link where it has one."""
+    if source is None:
+        return "none stated"
     link = source.link
     if link.startswith("arXiv:"):
         link = f"https://arxiv.org/abs/{link[6:]}"

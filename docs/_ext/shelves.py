@@ -89,11 +89,11 @@ def measure_page():
             heading(name),
             described(entry),
             card(
-                ("symbol", f":math:`{entry.symbol}`"),
+                ("symbol", f":math:`{entry.symbol}`" if entry.symbol else "none"),
                 ("axes", ", ".join(entry.axes) or "none: one number"),
                 ("conserved by the flow", "yes" if entry.conserved else "no"),
                 ("unchanged under", kept),
-                ("what theory says", with_math(entry.says)),
+                ("what theory says", with_math(entry.says) or "nothing stated"),
                 ("source", cited(entry.source)),
             ),
         ]
@@ -104,8 +104,8 @@ def init_page():
     """Return the page of the starts."""
     parts = [
         title("Starts"),
-        "`tw.init(name, **parameters).draw(key, net)` gives weights; the same key gives "
-        "the same weights.\n",
+        "`tw.init(name, **parameters).draw(key, net)` gives weights; the same key "
+        "gives the same weights.\n",
     ]
     for name in inits:
         entry = inits.entry(name)
@@ -114,7 +114,7 @@ def init_page():
             described(entry),
             card(
                 ("balanced", "yes" if entry.balanced else "not in general"),
-                ("source", cited(entry.source)),
+                ("source", cited(getattr(entry, "source", None))),
             ),
         ]
     return "\n".join(parts)

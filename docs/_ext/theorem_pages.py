@@ -6,6 +6,7 @@ from mathml import with_math
 from rst import card, cited, described, heading, picture, table, title
 
 from thalweg import certify, descend, figure, flow
+from thalweg._core.errors import DomainError
 from thalweg.theorems import shelf
 
 ROOM_FOR_ITERATIONS = 20_000
@@ -36,21 +37,27 @@ def _clock(name):
 
 
 def _page(name, figures):
-    entry, theorem = shelf.entry(name), shelf.make(name)
+    entry = shelf.entry(name)
+    parts = [
+        title(name),
+        described(entry),
+        card(
+            ("bounds", entry.bounds or "no measure"),
+            ("clock", entry.clock),
+            ("source", cited(getattr(entry, "source", None))),
+            ("checked against the source", entry.status),
+        ),
+    ]
+    try:
+        theorem = shelf.make(name)
+    except DomainError:  # it has a field without a default, and so no cases
+        return "\n".join(parts)
     return "\n".join(
         [
-            title(name),
-            described(entry),
-            card(
-                ("bounds", entry.bounds or "no measure"),
-                ("clock", entry.clock),
-                ("source", cited(entry.source)),
-                ("checked against the source", entry.status),
-            ),
+            *parts,
             _witnesses(theorem),
             _counterexamples(theorem),
             _printed(theorem),
-            heading("Promise against observation"),
             _compared(name, theorem, figures),
         ]
     )
@@ -78,7 +85,7 @@ def _witnesses(theorem):
         parts += [
             f"**Witness {number}**: {_told(example.problem)}{step}.\n",
             table(("hypothesis", "slack", "decided by", "verdict"), rows),
-            f"Promised: ``{certificate.guarantee.statement}``.{_within(certificate)}\n",
+            f"{_promised(certificate)}\n",
         ]
     return "\n".join([heading("Where it holds"), *parts]) if parts else ""
 
@@ -104,12 +111,15 @@ def _printed(theorem):
 def _compared(name, theorem, figures):
     """Return a figure of promise against observation for the first witness."""
     example = next(iter(theorem.witnesses()), None)
-    if example is None or example.start is None:
-        return (
-            "The promise is about a random draw, so there is no single run to set "
-            "beside it.\n"
-        )
+    if example is None:
+        return ""
+    headed = heading("Promise against observation")
     certificate = _certified(theorem, example)
+    if example.start is None or certificate.guarantee is None:
+        return headed + (
+            "\nThe promise is not about a single run, so there is none to set beside "
+            "it.\n"
+        )
     conserved = certificate.guarantee.conserved
     shown = conserved[0] if conserved else "excess_loss"
     path = _run(example, certificate, (*conserved, "excess_loss"))
@@ -120,6 +130,7 @@ def _compared(name, theorem, figures):
     until = f"to time {end:.4g}" if path.is_flow else f"for {int(end):,} iterations"
     return "\n".join(
         [
+            headed,
             f"The first witness, run {until}. {_observed(compared)}\n",
             picture(f"figures/{file.name}", f"{shown}, promised and observed"),
         ]
@@ -168,11 +179,15 @@ def _told(problem):
     return f"widths {net}"
 
 
-def _within(certificate):
-    if certificate.promised is None:
+def _promised(certificate):
+    if certificate.guarantee is None:
         return ""
+    told = f"Promised: ``{certificate.guarantee.statement}``."
     accuracy, promised = certificate.accuracy, certificate.promised
-    return f" Excess loss {accuracy:.0e} within {promised:,.6g} {_unit(certificate)}."
+    if promised is None:
+        return told
+    within = f"within {promised:,.6g} {_unit(certificate)}"
+    return f"{told} Excess loss {accuracy:.0e} {within}."
 
 
 def _unit(certificate):

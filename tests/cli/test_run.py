@@ -341,7 +341,7 @@ def test_with_json_the_error_is_an_object_too(thalweg):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_half_written_run_is_one_sentence(thalweg, quick, tmp_path):
     thalweg(*TOY, "--out", "here", *quick)
-    arrays = tmp_path / "here" / "arrays.npz"
+    (arrays,) = (tmp_path / "here").glob("arrays-*.npz")
     arrays.write_bytes(arrays.read_bytes()[:-100])
     for command in (("run", "--resume", "here"), ("show", "here")):
         found = thalweg(*command)
@@ -378,9 +378,6 @@ def test_a_mistake_of_ours_is_not_dressed_up(thalweg, monkeypatch):
         thalweg(*TOY)
 
 
-@pytest.mark.xfail(
-    reason="Convergence asks for a step even where there is none to take", strict=False
-)
 def test_a_flow_far_from_the_target_is_certified_too(thalweg, quick):
     told = thalweg(
         "run",

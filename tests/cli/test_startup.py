@@ -1,8 +1,8 @@
 """What must be quick, and free of JAX."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -35,13 +35,15 @@ def test_light_commands_import_nothing_heavy(tokens):
 
 @pytest.mark.parametrize("tokens", [["--help"], ["list"], ["data", "list"]])
 def test_light_commands_take_less_than_the_blink_of_an_eye(tokens):
+    # Processor time: the clock on the wall also counts what else the machine does.
     spent = []
     for _ in range(5):
-        begun = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             [sys.executable, "-m", "thalweg", *tokens], capture_output=True, check=True
         )
-        spent.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(spent) < 0.4
 
 

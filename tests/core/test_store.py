@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -22,6 +23,12 @@ ARRAYS = {
 
 def saved(folder):
     return store.save(folder, "path", {"note": "made up"}, ARRAYS)
+
+
+def arrays_of(folder):
+    """The one file of arrays in a saved result."""
+    (place,) = folder.glob("arrays*.npz")
+    return place
 
 
 def test_arrays_come_back_bit_for_bit(tmp_path):
@@ -60,14 +67,14 @@ def test_the_hash_notices_any_change(change):
     assert store.content_hash({**ARRAYS, **change}) != store.content_hash(ARRAYS)
 
 
-def test_nothing_is_left_beside_a_saved_result(tmp_path):
+@pytest.mark.parametrize("second", [ARRAYS, {"other": np.ones(3)}], ids=["same", "new"])
+def test_nothing_is_left_of_an_earlier_result(tmp_path, second):
     saved(tmp_path / "run")
-    saved(tmp_path / "run")
+    store.save(tmp_path / "run", "path", {}, second)
     assert [place.name for place in tmp_path.iterdir()] == ["run"]
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        "arrays.npz",
-        "card.json",
-    ]
+    left = set((tmp_path / "run").iterdir())
+    assert left == {tmp_path / "run" / "card.json", arrays_of(tmp_path / "run")}
+    assert set(store.load(tmp_path / "run", "path")[1]) == set(second)
 
 
 def test_folders_above_are_made(tmp_path):
@@ -141,7 +148,7 @@ def test_no_flipped_bit_of_the_arrays_is_read_as_another_number(tmp_path):
     # Every third byte of the archive, one bit of each: the load is refused in one
     # sentence, or the bit was padding and every array is as it was.
     saved(tmp_path / "run")
-    place = tmp_path / "run" / "arrays.npz"
+    (place,) = (tmp_path / "run").glob("arrays-*.npz")
     whole, wrong = place.read_bytes(), []
     for index in range(0, len(whole), 3):
         place.write_bytes(damaged(whole, index, index % 8))
@@ -161,7 +168,7 @@ def test_no_flipped_bit_of_the_arrays_is_read_as_another_number(tmp_path):
 
 def test_a_damaged_archive_leaves_no_file_open(tmp_path, recwarn):
     saved(tmp_path / "run")
-    place = tmp_path / "run" / "arrays.npz"
+    (place,) = (tmp_path / "run").glob("arrays-*.npz")
     place.write_bytes(place.read_bytes()[:100])
     with pytest.raises(StoreError):
         store.load(tmp_path / "run", "path")

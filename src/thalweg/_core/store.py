@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -118,7 +119,9 @@ def load(
         KeyError,
         TypeError,
         EOFError,
+        NotImplementedError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise StoreError(
             f"{place} cannot be read back: {error}; it is damaged or half written, "

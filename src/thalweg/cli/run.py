@@ -152,10 +152,10 @@ class Keeper:
 
     def __call__(self, progress: Any) -> None:
         """Take note of a slice; the callback of `descend` and `flow`."""
-        if not hasattr(progress, "snapshot"):
+        if hasattr(progress, "horizon"):
             self._watch.flow(progress)
-            return
-        self._watch.descent(progress, self._accuracy)
+        else:
+            self._watch.descent(progress, self._accuracy)
         begun = time.perf_counter()
         if begun >= self._due:
             self._save(progress.snapshot())

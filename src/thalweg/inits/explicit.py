@@ -1,6 +1,7 @@
 """A start read from a file, or given as arrays."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,17 @@ from thalweg._core.source import Source
 from thalweg.inits._base import AbstractInit
 from thalweg.linalg.chain import check_chain
 from thalweg.problem.nets import LinearNet
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    AttributeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What a file that is no NPZ archive may raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +76,7 @@ def _read(path: Path) -> list[np.ndarray]:
             numbered = [f"W{j}" for j in range(1, len(file.files) + 1)]
             names = numbered if set(numbered) == set(file.files) else file.files
             return [file[name] for name in names]
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as weights: {error}; pass an NPZ file with one "
             "matrix a layer, named W1, W2, ..."

@@ -208,7 +208,7 @@ class _Lane:
     """One flow on its way: rows recorded so far, and how it stands."""
 
     weights: Any
-    rows: dict[str, list[np.ndarray]]
+    rows: dict[str, list[Any]]
     time: float = 0.0
     steps: int = 0
     status: Status = Status.OUT_OF_BUDGET
@@ -399,7 +399,7 @@ def _gather(task: _Task, lanes: list[_Lane]) -> Path:
     )
 
 
-def _held(rows: list[np.ndarray], length: int) -> np.ndarray:
+def _held(rows: list[Any], length: int) -> np.ndarray:
     """Return rows as one array, the last held to `length`."""
     return np.stack((rows + [rows[-1]] * length)[:length])
 

@@ -247,7 +247,7 @@ class Path:
         card, arrays = store.load(folder, "path")
         try:
             return _restored(card, arrays)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise StoreError(
                 f"{folder} holds a card this version cannot read: {error}."
             ) from error

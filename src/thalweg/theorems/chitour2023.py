@@ -48,8 +48,8 @@ class Invariance(AbstractTheorem):
         """Return what is conserved."""
         return Guarantee(
             statement=(
-                f"{case.depth - 1} matrices W_(j+1)' W_(j+1) - W_j W_j' stay "
-                "constant along the flow"
+                "every matrix W_(j+1)' W_(j+1) - W_j W_j' stays constant along the "
+                f"flow, j = 1 to {case.depth - 1}"
             ),
             clock=self.clock,
             conserved=("invariants", "imbalance", "norm_gaps"),
