@@ -35,7 +35,7 @@ def main() -> None:
     target = jnp.diag(jnp.array([3.0, 2.0, 1.0]))
     problem = tw.Problem(tw.LinearNet((3, 4, 4, 3)), tw.Moments.whitened(target))
     weights = tw.init("gaussian", std=0.3).draw(jax.random.key(3), problem.net)
-    times = np.linspace(0, HORIZON, 81)
+    times = np.linspace(0, HORIZON, 81).tolist()
     flow = tw.flow(problem, weights, times=times, measures=("invariants",))
     print("   step   gap of the losses   drift of the invariants")
     print(f"   flow   {'':>17}   {drift(flow):23.1e}")
@@ -51,7 +51,7 @@ def main() -> None:
                 weights,
                 step_size=step,
                 iterations=round(HORIZON / step),
-                at=np.rint(times / step).astype(int),
+                at=[round(time / step) for time in times],
                 measures=("invariants",),
             )
             gap = float(np.abs(path["loss"] - flow["loss"]).max())

@@ -10,6 +10,9 @@ sys.path[:0] = [str(DOCS), str(DOCS / "_ext")]
 
 import run_blocks  # noqa: E402
 
+from thalweg.measures import shelf as measures  # noqa: E402
+from thalweg.theorems import shelf as theorems  # noqa: E402
+
 PAGES = run_blocks.pages(DOCS)
 # Every build of the pages runs all of them; these take too long for every test.
 SLOW = {DOCS, DOCS / "understand"}
@@ -51,76 +54,61 @@ def _marked(page):
     return pytest.param(page, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("page", map(_marked, PAGES))
+@pytest.mark.parametrize("page", [_marked(page) for page in PAGES])
 def test_the_blocks_of_a_page_run(page):
-    with run_blocks.ran(page.read_text(encoding="utf-8"), page.name) as made:
-        assert len(made) == page.read_text(encoding="utf-8").count("\n```python") + (
-            page.read_text(encoding="utf-8").count("\n```console")
-        )
+    text = page.read_text(encoding="utf-8")
+    with run_blocks.ran(text, page.name) as made:
+        fences = text.count("\n```python") + text.count("\n```console")
+        assert len(made) == fences
 
 
 def test_a_block_that_fails_fails_its_page():
+    page = run_blocks.ran("```python\n1 / 0\n```\n", "page.md")
     with pytest.raises(run_blocks.BlockFailed, match="line 2"):
-        with run_blocks.ran("```python\n1 / 0\n```\n", "page.md"):
-            pass
+        page.__enter__()
 
 
 def test_a_block_that_must_raise_and_does_not_fails_its_page():
+    page = run_blocks.ran("```python raises\nx = 1\n```\n", "page.md")
     with pytest.raises(run_blocks.BlockFailed, match="raises nothing"):
-        with run_blocks.ran("```python raises\nx = 1\n```\n", "page.md"):
-            pass
+        page.__enter__()
 
 
 def test_a_file_leaves_the_shelf_with_its_page():
-    from thalweg.measures import shelf
-
     file = "src/thalweg/measures/bare_number.py"
     with run_blocks.on_the_shelf(file, BARE_MEASURE):
-        assert "bare_number" in shelf
-        assert shelf.make("bare_number").symbol == ""
-    assert "bare_number" not in shelf
+        assert "bare_number" in measures
+        assert measures.make("bare_number").symbol == ""
+    assert "bare_number" not in measures
 
 
 def test_no_page_names_what_is_not_on_a_shelf():
-    from thalweg.theorems import shelf
-
     for page in PAGES:
         for word in page.read_text(encoding="utf-8").split('"'):
             if word.startswith(("arora2019.", "chitour2023.", "flammarion2025.")):
-                assert word in shelf, page
+                assert word in theorems, page
 
 
 def test_the_reference_holds_every_measure_and_every_theorem(tmp_path):
-    pytest.importorskip("latex2mathml")
-    pytest.importorskip("sphinx")
-    import shelves
-    import theorem_pages
-    from thalweg.measures import shelf as measures
-    from thalweg.theorems import shelf as theorems
-
+    shelves = pytest.importorskip("shelves", reason="needs the extra docs")
+    pages = pytest.importorskip("theorem_pages")
     with (
         run_blocks.on_the_shelf("src/thalweg/measures/bare_number.py", BARE_MEASURE),
         run_blocks.on_the_shelf("src/thalweg/theorems/bare.py", BARE_THEOREM),
     ):
         page = shelves.measure_page()
         assert all(f"\n{name}\n---" in page for name in measures)
-        assert "bare.Nothing" in theorem_pages._page("bare.Nothing", tmp_path)
+        assert "bare.Nothing" in pages._page("bare.Nothing", tmp_path)
         assert "bare.Nothing" in theorems
 
 
 @pytest.mark.parametrize("latex", [r"\mathbb R^n", r"\tfrac12 \|W - \Phi\|_F^2"])
 def test_formulas_become_mathml(latex):
-    pytest.importorskip("latex2mathml")
-    pytest.importorskip("docutils")
-    from mathml import mathml
-
-    assert mathml(latex, "inline").startswith("<math")
+    mathml = pytest.importorskip("mathml", reason="needs the extra docs")
+    assert mathml.mathml(latex, "inline").startswith("<math")
 
 
 def test_a_formula_that_cannot_be_written_is_refused():
-    pytest.importorskip("latex2mathml")
-    pytest.importorskip("docutils")
-    from mathml import mathml
-
+    mathml = pytest.importorskip("mathml", reason="needs the extra docs")
     with pytest.raises(ValueError, match="cannot be written"):
-        mathml(r"\nosuchcommand x", "inline")
+        mathml.mathml(r"\nosuchcommand x", "inline")

@@ -120,6 +120,12 @@ def flow(
     positive("atol", atol)
     if accuracy is not None and not 0 <= accuracy < float("inf"):
         raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
+    if not 0 <= gradient_tolerance < float("inf"):
+        raise DomainError(
+            f"gradient_tolerance is {gradient_tolerance}; it must be a number >= 0."
+        )
+    if isinstance(max_steps, bool) or int(max_steps) != max_steps or max_steps < 1:
+        raise DomainError(f"max_steps is {max_steps}; it must be a whole number >= 1.")
     starts, batched = stacked(problem, weights)
     task = _Task(
         problem=problem,
@@ -234,8 +240,7 @@ def _solve(
         return problem.excess_loss(state) <= accuracy
 
     def at_rest(_t: Any, state: Any, _args: Any, **_kwargs: Any) -> Array:
-        parts = jax.tree.leaves(problem.gradient(state))
-        return jnp.sqrt(sum(jnp.sum(p * p) for p in parts)) <= gradient_tolerance
+        return _slope(problem, state) <= gradient_tolerance
 
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
@@ -310,8 +315,14 @@ def _drive(
 def _begin(task: _Task, index: int) -> _Lane:
     """Return a run at its start, recorded there."""
     weights = lane(task.starts, index)
-    row = _read(task.problem, task.measures, weights)
-    return _Lane(weights, {name: [np.asarray(value)] for name, value in row.items()})
+    row, norm = jax.device_get(_first_row(task.problem, task.measures, weights))
+    one = _Lane(weights, {name: [np.asarray(value)] for name, value in row.items()})
+    accuracy = task.settings["accuracy"]
+    if accuracy is not None and row["excess_loss"] <= accuracy:
+        one.status, one.ended = Status.CONVERGED, True
+    elif norm <= task.settings["gradient_tolerance"]:
+        one.status, one.ended = Status.STALLED, True
+    return one
 
 
 def _taken_up(task: _Task, path: Path, index: int) -> _Lane:
@@ -335,8 +346,14 @@ def _taken_up(task: _Task, path: Path, index: int) -> _Lane:
 
 
 @partial(jax.jit, static_argnames=("measures",))
-def _read(problem: Any, measures: Measures, weights: Any) -> Any:
-    return read_all(problem, weights, measures)
+def _first_row(problem: Any, measures: Measures, weights: Any) -> tuple[Any, Array]:
+    return read_all(problem, weights, measures), _slope(problem, weights)
+
+
+def _slope(problem: Any, weights: Any) -> Array:
+    """Return the gradient's norm."""
+    parts = jax.tree.leaves(problem.gradient(weights))
+    return jnp.sqrt(sum(jnp.sum(part * part) for part in parts))
 
 
 def _advance(task: _Task, one: _Lane, chunk: np.ndarray, whole: np.ndarray) -> None:
@@ -356,7 +373,8 @@ def _advance(task: _Task, one: _Lane, chunk: np.ndarray, whole: np.ndarray) -> N
         one.ended = True
     elif not reached.all():
         one.ended = True
-    if one.ended and not (reached.size and chunk[1:][reached][-1:] == one.time):
+    on_record = np.any(chunk[1:][reached] == one.time)
+    if one.ended and not on_record:
         for name, value in got["row"].items():
             one.rows[name].append(np.asarray(value))
 
