@@ -1,6 +1,7 @@
 """The doors a user sees, exactly as HOUSE.md shows them, and what is behind them."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,70 @@ def test_the_first_array_is_already_float64():
         "print(m.target.dtype, jnp.ones(1).dtype)"
     )
     assert run(code) == "float64 float64"
+
+
+WRONG = {
+    "a width of 2.5": "tw.LinearNet((2.5, 2))",
+    "a width that is NaN": "tw.LinearNet((float('nan'), 2))",
+    "widths as text": "tw.LinearNet('ab')",
+    "no step size": "run(step_size=None)",
+    "a step size as text": "run(step_size='big')",
+    "half an iteration": "run(iterations=2.5)",
+    "iterations that are NaN": "run(iterations=float('nan'))",
+    "iterations without end": "run(iterations=float('inf'))",
+    "iterations as text": "run(iterations='many')",
+    "an accuracy as text": "run(accuracy='high')",
+    "a momentum as text": "run(momentum='much')",
+    "a record between iterations": "run(at=[1.5])",
+    "every two and a half": "run(every=2.5)",
+    "a number as a measure": "run(measures=[3])",
+    "no weights": "tw.descend(toy, None, step_size=0.1, iterations=3)",
+    "weights as text": "tw.descend(toy, ['a', 'b'], step_size=0.1, iterations=3)",
+    "ragged weights": "tw.descend(net, [[[1, 2], [3]]], step_size=0.1, iterations=3)",
+    "half a factor": "tw.Playground(1.5)",
+    "a std as text": "tw.init('gaussian', std='big')",
+    "weights that are none": "tw.init('explicit', weights=3).draw(None, net.net)",
+    "a horizon as text": "tw.flow(toy, [0.5, 0.5], horizon='far')",
+    "a fraction of eigenvalues": "run(measures=[tw.measure('sharpness', top=1.5)])",
+}
+"""Calls with values of the wrong kind, as a user without type checking makes them."""
+
+ATTEMPTS = """
+import json, sys
+import thalweg as tw
+from thalweg._core.errors import ThalwegError
+toy = tw.Playground(2)
+net = tw.Problem(tw.LinearNet((2, 2)), tw.Moments.whitened([[1.0, 0.0], [0.0, 1.0]]))
+def run(**fields):
+    return tw.descend(toy, [0.5, 0.5], **{"step_size": 0.1, "iterations": 9, **fields})
+told = {}
+for name, code in json.loads(sys.argv[1]).items():
+    try:
+        eval(code)
+        told[name] = ["nothing", ""]
+    except Exception as error:
+        kind = "ours" if isinstance(error, ThalwegError) else type(error).__name__
+        told[name] = [kind, str(error)]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def attempts():
+    told = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ATTEMPTS, json.dumps(WRONG)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(told.stdout)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_value_of_the_wrong_kind_is_met_with_one_sentence(attempts, name):
+    kind, message = attempts[name]
+    assert kind == "ours", f"{kind}: {message}"
+    assert is_a_sentence(message)
 
 
 @pytest.mark.parametrize(

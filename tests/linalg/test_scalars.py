@@ -18,7 +18,7 @@ from thalweg.linalg.balls import bounds
 
 @pytest.mark.parametrize(
     ("lo", "hi"),
-    [(0.1, 0.2), (-1.0, 5e-324), (0.3, 0.3), (-1e308, 1.7e308), (0, 1e-320)],
+    [(0.1, 0.2), (-1.0, 5e-324), (0.3, 0.3), (-1e308, 1.7e308), (0.0, 1e-320)],
 )
 def test_an_interval_holds_its_ends(lo, hi):
     ball = balls.interval(lo, hi)

@@ -396,8 +396,8 @@ def test_a_diverging_run_keeps_only_finite_numbers():
         problem(),
         start(std=3.0),
         step_size=1.0,
-        iterations=99,
-        every=1,
+        iterations=60,
+        at=[1],
         measures=shelf.names(),
     )
     assert path.outcome.diverged
@@ -446,12 +446,9 @@ def test_a_loss_that_turns_nan_at_once_is_a_divergence_without_a_warning():
 
 
 def test_a_start_beyond_float64_gives_no_nan():
-    large = [1e200 * np.array([[1.0, -1.0], [2.0, -3.0]])] * 2
-    posed = tw.Problem(tw.LinearNet((2, 2, 2)), tw.Moments.whitened(np.eye(2)))
+    run = {"step_size": 0.1, "iterations": 60, "at": [20], "measures": shelf.names()}
     try:
-        path = tw.descend(
-            posed, large, step_size=0.1, iterations=5, measures=shelf.names()
-        )
+        path = tw.descend(problem(), start(std=1e200), **run)
     except ThalwegError:
         return  # refused at the door, which is as good
     assert not [name for name in path if np.any(np.isnan(path[name]))]
@@ -559,7 +556,6 @@ def test_progress_is_told_and_shows_the_path_so_far():
         ({"step_size": float("inf")}, DataError, "step_size holds 1 entries"),
         ({"step_size": [[0.1]]}, ShapeError, r"step_size has shape \(1, 1\)"),
         ({"step_size": []}, ShapeError, "0 step sizes"),
-        ({"step_size": None}, DataError, "not a real number"),
         ({"iterations": -1}, DomainError, "iterations is -1"),
         ({"iterations": True}, DomainError, "iterations is True"),
         ({"accuracy": -1e-9}, DomainError, "accuracy is -1e-09; it must be"),
@@ -577,7 +573,7 @@ def test_progress_is_told_and_shows_the_path_so_far():
         ({"weights": start()[::-1]}, ShapeError, "its second size must be 2"),
         ({"weights": (start(runs=2)[0], start(runs=3)[1])}, ShapeError, "equally many"),
         ({"weights": start(runs=0)}, ShapeError, "the batch of starts is empty"),
-        ({"weights": start(runs=3), "step_size": [0.1] * 2}, ShapeError, "equally many"),
+        ({"weights": start(runs=3), "step_size": [0.1] * 2}, ShapeError, "equally ma"),
         ({"weights": (start()[0] * np.nan, start()[1])}, DataError, "layer 1 holds 12"),
     ],
 )  # fmt: skip

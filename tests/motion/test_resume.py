@@ -175,10 +175,32 @@ def test_a_shorter_budget_is_refused():
         tw.resume(whole(0.0, None), iterations=5)
 
 
-def test_a_flow_is_not_resumed():
-    path = tw.flow(tw.Playground(2), [0.5, 0.5], times=[0.0, 0.1])
-    with pytest.raises(DomainError, match="only a descent can be resumed"):
-        tw.resume(path)
+def flowed(**options):
+    times = [0.0, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0]
+    return tw.flow(problem(), start(options.pop("runs", None)), times=times, **options)
+
+
+@pytest.mark.parametrize("runs", [None, 2])
+@pytest.mark.parametrize("calls", [1, 2])
+def test_an_interrupted_flow_resumes_as_if_never_broken_off(calls, runs):
+    told = []
+
+    def press(now):
+        told.append(now)
+        if len(told) == calls:
+            raise KeyboardInterrupt
+
+    part = flowed(runs=runs, on_progress=press)
+    assert part.times[-1] < 2
+    again, never_broken = tw.resume(part), flowed(runs=runs)
+    same_arrays(again.times, never_broken.times)
+    same_arrays(again["loss"], never_broken["loss"])
+    assert again.outcome == never_broken.outcome
+
+
+def test_a_flow_has_no_iterations_to_extend():
+    with pytest.raises(DomainError, match="it has no iterations to extend"):
+        tw.resume(flowed(), iterations=100)
 
 
 def test_an_interruption_at_the_last_iteration_is_no_interruption(monkeypatch):

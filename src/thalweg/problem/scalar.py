@@ -151,16 +151,11 @@ class Playground(eqx.Module):
             `depth ** 3`, nothing is divided, so zero factors are fine.
         """
         without = products_without(weights)
-        both = jnp.where(
-            jnp.eye(self.depth, dtype=bool)[:, :, None]
-            | jnp.eye(self.depth, dtype=bool)[:, None, :],
-            1.0,
-            weights,
-        )
-        # both[i, j, k] is factor j with i left out too, for every i, j, k.
-        pairs = jnp.prod(both, axis=2)
+        same = jnp.eye(self.depth, dtype=bool)
+        left_out = same[:, None, :] | same[None, :, :]
+        pairs = jnp.prod(jnp.where(left_out, 1.0, weights), axis=2)
         outer = 2 * without[:, None] * without[None, :] - pairs
-        return jnp.where(jnp.eye(self.depth, dtype=bool), jnp.diag(without**2), outer)
+        return jnp.where(same, jnp.diag(without**2), outer)
 
     def hessian_vector(
         self, weights: Float[Array, " depth"], direction: Float[Array, " depth"]

@@ -208,6 +208,8 @@ class Guarantee:
             A whole number of iterations, or a time; infinite if nothing finite is
             proved; `None` if the theorem bounds no loss.
         """
+        if self.start is not None and balls.bounds(self.start)[1] <= accuracy:
+            return 0.0
         goal = balls.scalar(float(accuracy))
         if self.count is not None:
             bound = self.count(goal)

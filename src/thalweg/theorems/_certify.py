@@ -353,10 +353,10 @@ def compared(certificate: Certificate, path: Any) -> Certificate:
 
     Returns:
         The certificate, observed figures filled in. A descent says nothing of a
-        promise about the flow, and the other way round: then it is unchanged.
+        promise about the flow, and the other way round, nor of one about another
+        step; then it is unchanged.
     """
-    flows = certificate.clock == "flow time"
-    if certificate.guarantee is None or path.is_flow is not flows or path.batched:
+    if certificate.guarantee is None or not _is_about(certificate, path):
         return certificate
     excess = np.asarray(path["excess_loss"])
     bound = certificate.guarantee.bound_at(path.clock)
@@ -379,6 +379,16 @@ def compared(certificate: Certificate, path: Any) -> Certificate:
             ),
         }
     )
+
+
+def _is_about(certificate: Certificate, path: Any) -> bool:
+    """Return whether a path is the motion a certificate speaks of."""
+    if path.batched or path.is_flow is not (certificate.clock == "flow time"):
+        return False
+    if path.is_flow:
+        return True
+    plain = not path.settings["momentum"]
+    return plain and path.step_size == certificate.step_size
 
 
 def _check(
