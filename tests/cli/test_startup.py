@@ -43,7 +43,9 @@ def test_light_commands_take_less_than_the_blink_of_an_eye(tokens):
             [sys.executable, "-m", "thalweg", *tokens], capture_output=True, check=True
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        spent.append(
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        )
     assert min(spent) < 0.4
 
 

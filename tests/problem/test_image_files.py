@@ -178,7 +178,11 @@ def test_images_without_files_say_how_to_fetch(images, tmp_path, name, monkeypat
         ("a", b"\0\0\x0d\1\0\0\0\1\0\0\0\0", "does not begin like an IDX"),
         ("a", b"\0\0\x08\1\0\0\0\5abc", r"holds 3 bytes but announces 5"),
         ("a.gz", b"not packed", "cannot be read"),
-        ("a.gz", gzip.compress(b"\0\0\x08\1\0\0\0\5abcde", mtime=0)[:-9], "cannot be read"),
+        (
+            "a.gz",
+            gzip.compress(b"\0\0\x08\1\0\0\0\5abcde", mtime=0)[:-9],
+            "cannot be read",
+        ),
     ],
 )
 def test_each_fault_of_an_idx_file_has_its_sentence(tmp_path, name, content, message):

@@ -172,7 +172,9 @@ def _mark_stalls(problem: Any, rules: Rules, state: State) -> State:
                 jax.tree.leaves(weights), jax.tree.leaves(step), strict=True
             )
         ]
-        return jnp.all(jnp.stack(still)) | (norm <= rules.gradient_tolerance)
+        # Without a tolerance a norm that underflows to zero is no rest.
+        gentle = (norm <= rules.gradient_tolerance) & (rules.gradient_tolerance > 0)
+        return jnp.all(jnp.stack(still)) | gentle
 
     stalled = state.active & jax.vmap(at_rest)(
         state.weights, state.velocity, rules.step_size

@@ -61,7 +61,7 @@ def descend(
     measures: Sequence[Any] = ("loss",),
     every: int | None = None,
     records: int = 200,
-    at: Sequence[int] | None = None,
+    at: Any = None,
     on_progress: Callable[[Progress], None] | None = None,
     throw: bool = False,
 ) -> Path:

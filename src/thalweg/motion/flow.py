@@ -27,7 +27,7 @@ def flow(
     weights: Any,
     *,
     horizon: float | None = None,
-    times: Sequence[float] | None = None,
+    times: Any = None,
     accuracy: float | None = None,
     gradient_tolerance: float = 1e-9,
     solver: str = "dopri8",

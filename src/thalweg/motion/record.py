@@ -66,7 +66,7 @@ def kept_iterations(
     *,
     every: int | None = None,
     records: int = 200,
-    at: Sequence[int] | None = None,
+    at: Any = None,
 ) -> np.ndarray:
     """Return the iterations at which a descent is recorded.
 
@@ -110,9 +110,7 @@ def kept_iterations(
     return np.unique(np.concatenate([ends, chosen[chosen <= iterations]]))
 
 
-def kept_times(
-    horizon: float | None, times: Sequence[float] | None, records: int
-) -> np.ndarray:
+def kept_times(horizon: float | None, times: Any, records: int) -> np.ndarray:
     """Return the flow times at which a flow is recorded.
 
     Args:

@@ -174,7 +174,7 @@ def _draw_bounds(axes: Axes, path: Any, name: str, certificates: Sequence[Any]) 
 def _scale(axes: Axes, path: Any, log: bool) -> None:
     clock = path.clock
     if clock.size > 2 and clock[-1] > 20 * clock[1] > 0:
-        axes.set_xscale("symlog", linthresh=float(clock[1]), linscale=0.3)
+        axes.set_xscale("symlog", linthresh=float(clock[1]), linscale=0.6)
         axes.set_xlim(0, float(clock[-1]))
         axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()]
