@@ -279,9 +279,11 @@ class AbstractTheorem:
         bounds: The measure whose course is bounded, or `""`.
         clock: `iteration` for descent, `flow time` for the flow.
         status: How far the constants have been checked against the source.
+        about_draws: Whether it is about a random start rather than a given one.
     """
 
     source: ClassVar[Source]
+    about_draws: ClassVar[bool] = False
     bounds: ClassVar[str] = "loss"
     clock: ClassVar[str] = "iteration"
     status: ClassVar[str] = "read in the source"

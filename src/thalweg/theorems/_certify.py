@@ -267,7 +267,7 @@ def certify(
     positive("accuracy", accuracy)
     if step_size is not None:
         positive("step_size", float(step_size))
-    if weights is None and not hasattr(chosen, "std"):
+    if weights is None and not chosen.about_draws:
         raise DomainError(f"{name} is about a given start; pass its weights.")
     start = None if weights is None else problem.check(weights)
     safe = chosen.safe_step(Case(problem, start))

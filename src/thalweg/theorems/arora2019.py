@@ -165,6 +165,7 @@ class RandomBalancedStart(AbstractTheorem):
 
     std: float = 1e-3
 
+    about_draws: ClassVar[bool] = True
     source: ClassVar[Source] = ARORA2019.at("Theorem 2 and its proof")
     status: ClassVar[str] = "constants cross-checked, formulas not re-read"
 
