@@ -6,6 +6,7 @@ that ends badly is an `Outcome`; a hypothesis that fails is a `Verdict`.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ThalwegError(Exception):
@@ -70,21 +71,71 @@ def unknown(name: str, known: Iterable[str], what: str) -> UnknownName:
     return UnknownName(f"no entry '{name}' on {what}. {hint}")
 
 
-def positive(name: str, value: float, remedy: str = "") -> float:
+def positive(name: str, value: Any, remedy: str = "") -> float:
     """Return `value`, or raise if it is not a finite number above zero.
 
     Args:
         name: The argument's name, for the message.
-        value: A number; must be `> 0` and finite.
+        value: Must be a number, `> 0` and finite.
         remedy: What to do instead, appended to the message.
 
     Returns:
         The value, unchanged.
 
     Raises:
-        DomainError: If it is zero, negative, infinite or NaN.
+        DomainError: If it is no number, zero, negative, infinite or NaN.
     """
-    if not 0 < value < float("inf"):
+    if not _is_number(value) or not 0 < value < float("inf"):
         tail = f" {remedy}" if remedy else ""
-        raise DomainError(f"{name} is {value}; it must be positive and finite.{tail}")
+        raise DomainError(
+            f"{name} is {_told(value)}; it must be positive and finite.{tail}"
+        )
     return value
+
+
+def at_least_zero(name: str, value: Any) -> float:
+    """Return `value`, or raise if it is not a finite number of at least zero.
+
+    Args:
+        name: The argument's name, for the message.
+        value: Must be a number, `>= 0` and finite.
+
+    Returns:
+        The value, unchanged.
+
+    Raises:
+        DomainError: If it is no number, negative, infinite or NaN.
+    """
+    if not _is_number(value) or not 0 <= value < float("inf"):
+        raise DomainError(f"{name} is {_told(value)}; it must be a finite number >= 0.")
+    return value
+
+
+def whole(name: str, value: Any, least: int = 0) -> int:
+    """Return `value` as an integer, or raise if it is not a whole number.
+
+    Args:
+        name: The argument's name, for the message.
+        value: Must be a whole number, as `3` or `3.0`.
+        least: The smallest allowed.
+
+    Returns:
+        The integer.
+
+    Raises:
+        DomainError: If it is no whole number, or below `least`.
+    """
+    if not _is_number(value) or value % 1 != 0 or value < least:
+        raise DomainError(
+            f"{name} is {_told(value)}; it must be a whole number >= {least}."
+        )
+    return int(value)
+
+
+def _told(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value compares with numbers, and is not a truth value."""
+    return hasattr(value, "__float__") and not isinstance(value, bool | str)

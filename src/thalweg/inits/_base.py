@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import jax
 
 from thalweg._core.arrays import Array, Float, Key, Weights, split
-from thalweg._core.errors import DomainError, ShapeError
+from thalweg._core.errors import DomainError, ShapeError, at_least_zero
 from thalweg._core.source import Source
 from thalweg.linalg.spectra import numerical_rank
 from thalweg.problem.nets import LinearNet
@@ -36,17 +36,14 @@ class AbstractInit:
         """
 
 
-def check_std(std: float) -> None:
+def check_std(std: Any) -> None:
     """Raise unless a standard deviation is a finite number of at least zero.
 
     Args:
         std: The standard deviation.
 
-    Raises:
-        DomainError: If it is negative, infinite or NaN.
     """
-    if isinstance(std, int | float) and not 0 <= std < float("inf"):
-        raise DomainError(f"std is {std}; it must be a finite number >= 0.")
+    at_least_zero("std", std)
 
 
 def check_matrix(name: str, matrix: Any, net: LinearNet, *, passes: bool) -> None:

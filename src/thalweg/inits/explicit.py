@@ -53,11 +53,17 @@ class Explicit(AbstractInit):
             The chain.
 
         Raises:
+            DataError: If they are neither matrices nor a file.
             ShapeError: If they do not fit the net.
         """
         given = self.weights
         if isinstance(given, str | Path):
             given = _read(Path(given))
+        if not isinstance(given, tuple | list):
+            raise DataError(
+                f"weights is {type(given).__name__}; pass a sequence of matrices, or "
+                "the path of an NPZ file."
+            )
         chain = tuple(real(f"layer {j}", weight) for j, weight in enumerate(given, 1))
         check_chain([weight.shape for weight in chain])
         shapes = tuple(weight.shape for weight in chain)

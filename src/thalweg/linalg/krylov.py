@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from thalweg._core.arrays import Array, Float
-from thalweg._core.errors import DomainError
+from thalweg._core.errors import DomainError, whole
 
 
 class Extremes(NamedTuple):
@@ -63,7 +63,8 @@ def largest_eigenvalues(
     """
     flat, restore = ravel_pytree(like)
     size = flat.shape[0]
-    rounds = min(rounds, size)
+    rounds = min(whole("rounds", rounds, least=1), size)
+    top = whole("top", top, least=1)
     if not 1 <= top <= rounds:
         raise DomainError(
             f"top is {top}; with {size} weights and {rounds} rounds it must be from "

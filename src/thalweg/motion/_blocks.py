@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.arrays import Array
+from thalweg._core.errors import DomainError
 from thalweg._core.outcome import CODES, Outcome
 from thalweg.motion._lanes import (
     CONVERGED,
@@ -322,6 +323,12 @@ def _first_state(
     """Return the state of all lanes on one axis, before they are laid out."""
     lanes = rules.step_size.shape[0]
     excess, limit = (np.asarray(part) for part in excess_and_limit(problem, weights))
+    beyond = np.flatnonzero(~np.isfinite(excess))
+    if beyond.size:
+        which = "the start" if lanes == 1 else f"start {beyond[0]}"
+        raise DomainError(
+            f"{which} has a loss beyond the range of float64; scale it down."
+        )
     status = np.where(excess <= float(rules.accuracy), CONVERGED, OUT_OF_BUDGET)
     at = np.full(lanes, iteration)
     previous = excess
@@ -351,10 +358,17 @@ def _layout(lanes: int, parameters: int) -> tuple[int, int, int]:
     """Return threads, blocks per thread and lanes per block."""
     if lanes == 1 or jax.default_backend() != "cpu":
         return 1, 1, lanes
-    threads = min(lanes, len(os.sched_getaffinity(0)))
+    threads = min(lanes, _cores())
     fitting = max(1, BLOCK_BYTES // (24 * parameters))
     width = min(1 << (fitting.bit_length() - 1), 1024, -(-lanes // threads))
     return threads, -(-lanes // (threads * width)), width
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _held(block: np.ndarray, slots: int, length: int) -> np.ndarray:

@@ -17,7 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.arrays import Array, real
-from thalweg._core.errors import DomainError, ShapeError, positive
+from thalweg._core.errors import (
+    DomainError,
+    ShapeError,
+    at_least_zero,
+    positive,
+    whole,
+)
 from thalweg._core.outcome import Outcome
 from thalweg.motion._blocks import Blocks, Ends
 from thalweg.motion._endings import outcome_of
@@ -118,12 +124,12 @@ def descend(
     settings = {
         "kind": "descent",
         "iterations": int(iterations),
-        "accuracy": accuracy,
+        "accuracy": None if accuracy is None else float(accuracy),
         "momentum": float(momentum),
         "gradient_tolerance": float(gradient_tolerance),
-        "every": every,
-        "records": records,
-        "at": None if at is None else [int(i) for i in at],
+        "every": None if every is None else whole("every", every, least=1),
+        "records": whole("records", records, least=2),
+        "at": None if at is None else [whole("at", i) for i in np.ravel(at)],
     }
     run = _Run(
         problem=problem,
@@ -340,20 +346,14 @@ def _slice(run: _Run, speed: float | None) -> int:
 
 
 def _check_numbers(
-    iterations: int, accuracy: float | None, momentum: float, tolerance: float
+    iterations: Any, accuracy: Any, momentum: Any, tolerance: Any
 ) -> None:
-    if isinstance(iterations, bool) or int(iterations) != iterations or iterations < 0:
-        raise DomainError(
-            f"iterations is {iterations}; it must be a whole number >= 0."
-        )
-    if accuracy is not None and not 0 <= accuracy < float("inf"):
-        raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
-    if not 0 <= momentum < 1:
+    whole("iterations", iterations)
+    if accuracy is not None:
+        at_least_zero("accuracy", accuracy)
+    if at_least_zero("momentum", momentum) >= 1:
         raise DomainError(f"momentum is {momentum}; it must be from 0 to below 1.")
-    if not 0 <= tolerance < float("inf"):
-        raise DomainError(
-            f"gradient_tolerance is {tolerance}; it must be a number >= 0."
-        )
+    at_least_zero("gradient_tolerance", tolerance)
 
 
 def _lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bool]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg._core.errors import DomainError, positive, unknown
+from thalweg._core.errors import at_least_zero, positive, unknown, whole
 from thalweg._core.outcome import Outcome
 from thalweg.motion._flowing import (
     SOLVERS,
@@ -87,14 +87,10 @@ def flow(
         raise unknown(solver, SOLVERS, "the list of solvers")
     positive("rtol", rtol)
     positive("atol", atol)
-    if accuracy is not None and not 0 <= accuracy < float("inf"):
-        raise DomainError(f"accuracy is {accuracy}; it must be a number >= 0.")
-    if not 0 <= gradient_tolerance < float("inf"):
-        raise DomainError(
-            f"gradient_tolerance is {gradient_tolerance}; it must be a number >= 0."
-        )
-    if isinstance(max_steps, bool) or int(max_steps) != max_steps or max_steps < 1:
-        raise DomainError(f"max_steps is {max_steps}; it must be a whole number >= 1.")
+    if accuracy is not None:
+        at_least_zero("accuracy", accuracy)
+    at_least_zero("gradient_tolerance", gradient_tolerance)
+    whole("max_steps", max_steps, least=1)
     starts, batched = stacked(problem, weights)
     task = Task(
         problem=problem,
@@ -106,12 +102,12 @@ def flow(
             "kind": "flow",
             "horizon": float(clock[-1]),
             "times": clock.tolist(),
-            "accuracy": accuracy,
-            "gradient_tolerance": gradient_tolerance,
+            "accuracy": None if accuracy is None else float(accuracy),
+            "gradient_tolerance": float(gradient_tolerance),
             "solver": solver,
-            "rtol": rtol,
-            "atol": atol,
-            "max_steps": max_steps,
+            "rtol": float(rtol),
+            "atol": float(atol),
+            "max_steps": int(max_steps),
         },
     )
     path = drive(task, [begin(task, index) for index in range(task.runs)], on_progress)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.arrays import Array, real
-from thalweg._core.errors import DomainError, positive
+from thalweg._core.errors import DomainError, positive, whole
 from thalweg.measures import shelf
 
 Measures = tuple[tuple[str, Any], ...]
@@ -36,6 +36,10 @@ def choose_measures(measures: Sequence[Any]) -> Measures:
     chosen: dict[str, Any] = {}
     for entry in (*ALWAYS, *measures):
         measure = shelf.make(entry) if isinstance(entry, str) else entry
+        if not callable(getattr(measure, "read", None)):
+            raise DomainError(
+                f"measures holds {entry!r}; pass names such as 'loss', or measures."
+            )
         name = column_name(measure)
         if name in chosen:
             if name in ALWAYS or chosen[name] == measure:
@@ -88,29 +92,29 @@ def kept_iterations(
         >>> kept_iterations(10, every=4).tolist()
         [0, 4, 8, 10]
     """
-    if iterations < 0:
-        raise DomainError(f"iterations is {iterations}; it must be at least 0.")
+    whole("iterations", iterations)
     if at is not None:
-        chosen = np.asarray(at, dtype=np.int64)
-        if chosen.size and not 0 <= chosen.min() <= chosen.max() <= iterations:
+        chosen = np.array(
+            [whole("an iteration to record at", value) for value in np.ravel(at)],
+            dtype=np.int64,
+        )
+        if chosen.size and chosen.max() > iterations:
             raise DomainError(
-                f"records are asked for at iterations {chosen.min()} to "
-                f"{chosen.max()}; the run goes from 0 to {iterations}."
+                f"a record is asked for at iteration {chosen.max()}; the run goes "
+                f"from 0 to {iterations}."
             )
     elif every is not None:
-        if every < 1:
-            raise DomainError(f"every is {every}; it must be at least 1.")
-        chosen = np.arange(0, iterations + 1, every, dtype=np.int64)
+        step = whole("every", every, least=1)
+        chosen = np.arange(0, iterations + 1, step, dtype=np.int64)
     else:
-        if records < 2:
-            raise DomainError(f"records is {records}; it must be at least 2.")
-        spaced = np.geomspace(1, max(iterations, 1), records - 1)
+        count = whole("records", records, least=2)
+        spaced = np.geomspace(1, max(iterations, 1), count - 1)
         chosen = np.rint(spaced).astype(np.int64)
     ends = np.array([0, iterations], dtype=np.int64)
     return np.unique(np.concatenate([ends, chosen[chosen <= iterations]]))
 
 
-def kept_times(horizon: float | None, times: Any, records: int) -> np.ndarray:
+def kept_times(horizon: Any, times: Any, records: int) -> np.ndarray:
     """Return the flow times at which a flow is recorded.
 
     Args:
@@ -139,7 +143,6 @@ def kept_times(horizon: float | None, times: Any, records: int) -> np.ndarray:
                 "times must be an increasing sequence of at least two that starts at 0."
             )
         return clock
-    if records < 3:
-        raise DomainError(f"records is {records}; it must be at least 3.")
-    last = positive("horizon", float(horizon or 0.0))
-    return np.concatenate([[0.0], np.geomspace(last / 1e4, last, records - 1)])
+    count = whole("records", records, least=3)
+    last = positive("horizon", horizon)
+    return np.concatenate([[0.0], np.geomspace(last / 1e4, last, count - 1)])

@@ -24,6 +24,8 @@ def stacked(problem: Any, weights: Any) -> tuple[Any, bool]:
         ShapeError: If they do not fit the problem, or the layers hold different
             numbers of runs.
     """
+    if weights is None:
+        raise ShapeError("the weights are None; draw a start, or pass arrays.")
     runs = _runs(weights)
     if runs is None:
         return jax.tree.map(lambda leaf: leaf[None], problem.check(weights)), False
@@ -51,9 +53,10 @@ def _runs(weights: Any) -> int | None:
     """Return the number of stacked starts, or `None` for a single start."""
     if not isinstance(weights, tuple | list):
         return np.shape(weights)[0] if np.ndim(weights) == 2 else None
-    if {np.ndim(layer) for layer in weights} != {3}:
+    weights = [real(f"layer {j}", layer) for j, layer in enumerate(weights, 1)]
+    if {layer.ndim for layer in weights} != {3}:
         return None
-    sizes = {np.shape(layer)[0] for layer in weights}
+    sizes = {layer.shape[0] for layer in weights}
     if len(sizes) > 1:
         raise ShapeError(
             f"the layers hold {sorted(sizes)} runs; all must hold equally many."

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from thalweg._core.errors import DomainError
+from thalweg._core.errors import DomainError, whole
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,15 @@ class LinearNet:
             DomainError: If there are fewer than two, or one is not a whole number
                 above zero.
         """
-        widths = tuple(self.widths)
+        widths = tuple(
+            whole(f"width {place} of {self.widths!r}", width, least=1)
+            for place, width in enumerate(self.widths)
+        )
         if len(widths) < 2:
             raise DomainError(
                 f"widths is {widths}; it needs at least an input and an output."
             )
-        for width in widths:
-            if isinstance(width, bool) or int(width) != width or width < 1:
-                raise DomainError(
-                    f"widths is {widths}; every width must be a whole number >= 1."
-                )
-        object.__setattr__(self, "widths", tuple(int(width) for width in widths))
+        object.__setattr__(self, "widths", widths)
 
     @property
     def depth(self) -> int:

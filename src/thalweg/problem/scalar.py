@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from thalweg._core.arrays import Array, Float, Scalar, Weights, real
-from thalweg._core.errors import DomainError, ShapeError
+from thalweg._core.errors import ShapeError, whole
 from thalweg.problem.nets import LinearNet
 
 
@@ -38,13 +38,8 @@ class Playground(eqx.Module):
     depth: int = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        """Check the depth.
-
-        Raises:
-            DomainError: If it is below one.
-        """
-        if self.depth < 1:
-            raise DomainError(f"depth is {self.depth}; it must be at least 1.")
+        """Check the depth."""
+        whole("depth", self.depth, least=1)
 
     @property
     def net(self) -> LinearNet:
