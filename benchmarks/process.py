@@ -8,7 +8,7 @@ import time
 from benchmarks.timing import Row
 
 LONG_RUN = """
-import resource, jax
+import jax
 import thalweg as tw
 target = jax.random.normal(jax.random.key(1), (1, 128))
 target = target / (target @ target.T) ** 0.5
@@ -17,7 +17,8 @@ weights = tw.init("gaussian", std=0.05).draw(jax.random.key(0), problem.net)
 path = tw.descend(problem, weights, step_size=1e-6, iterations=1_000_000,
                   measures=("loss", "imbalance", "singular_modes"))
 assert path.outcome.iteration == 1_000_000
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+status = open("/proc/self/status").read()
+print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
 """
 
 

@@ -583,3 +583,29 @@ def test_a_certificate_cites_its_paper():
     certificate = tw.certify("flammarion2025.Convergence", tw.Playground(2), [0.5, 0.5])
     assert certificate.cite().startswith("@misc{flammarion2025,")
     assert certificate.lines()[0].startswith("flammarion2025.Convergence: proved.")
+
+
+@pytest.mark.parametrize(("inputs", "std"), [(1, 10.0), (8, 3.0), (4, 1.0), (11, 1.0)])
+def test_two_negative_chances_do_not_make_a_positive_one(inputs, std):
+    target = np.eye(1, inputs)
+    problem = tw.Problem(tw.LinearNet((inputs, 4, 1)), tw.Moments.whitened(target))
+    told = tw.certify("arora2019.RandomBalancedStart", problem, std=std)
+    assert told.verdict == "refuted"
+    assert told.promised is None
+
+
+def test_a_margin_below_float64_still_gets_its_step_and_promise():
+    target = np.diag([4.0, 1.0])
+    problem = tw.Problem(tw.LinearNet((2, 2, 2)), tw.Moments.whitened(target))
+    layer = np.diag([2.0, 2.0**-27])
+    told = tw.certify("arora2019.Convergence", problem, (layer, layer))
+    assert told.verdict == "proved"
+    assert told.step_size == told.safe_step > 0
+    assert np.isfinite(told.promised)
+
+
+def test_a_path_from_elsewhere_is_refused():
+    toy = tw.Playground(2)
+    path = tw.descend(toy, [0.5, 0.5], step_size=1 / 6, iterations=9)
+    with pytest.raises(DomainError, match="starts elsewhere"):
+        tw.certify("flammarion2025.Convergence", toy, [0.9, 0.9], path=path)

@@ -207,3 +207,12 @@ def test_an_interruption_at_the_last_iteration_is_no_interruption(monkeypatch):
     press = interrupt_at(monkeypatch, LAST)
     path = tw.descend(problem(), start(), iterations=LAST, on_progress=press, **RUN)
     same_paths(path, whole(0.0, None))
+
+
+def test_extending_a_spread_record_keeps_every_record():
+    toy = tw.Playground(2)
+    run = {"step_size": 0.001, "records": 50}
+    half = tw.descend(toy, [0.5, 0.5], iterations=1000, **run)
+    longer = tw.resume(half, iterations=3000)
+    assert set(half.clock) <= set(longer.clock)
+    assert longer.clock[-1] == 3000

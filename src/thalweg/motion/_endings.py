@@ -47,8 +47,9 @@ def outcome_of(
         message = {
             Status.CONVERGED: f"converged {at} is at most {accuracy or 0.0:.3g}.",
             Status.STALLED: (
-                f"stalled {at}, and steps no longer move the weights: a critical "
-                "point to rounding, or to the gradient tolerance."
+                f"stalled {at}; a step of {step_size:.3g} no longer moves the weights "
+                "beyond rounding, or the gradient is within its tolerance: a critical "
+                "point, or too small a step."
             ),
             Status.INTERRUPTED: (
                 f"interrupted {at}; resume it, nothing recorded was lost."

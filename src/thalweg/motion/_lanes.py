@@ -165,7 +165,12 @@ def _mark_stalls(problem: Any, rules: Rules, state: State) -> State:
         norm = jnp.sqrt(sum(jnp.sum(leaf * leaf) for leaf in leaves))
         step = jax.tree.map(lambda g: -step_size * g, gradient)
         if velocity is not None:
-            step = jax.tree.map(lambda v, s: rules.momentum * v + s, velocity, step)
+            # Were the gradient to stay, momentum would carry the weights this far.
+            step = jax.tree.map(
+                lambda v, s: (rules.momentum * v + s) / (1 - rules.momentum),
+                velocity,
+                step,
+            )
         still = [
             jnp.all(w + s == w)
             for w, s in zip(

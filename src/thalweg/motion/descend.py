@@ -175,7 +175,9 @@ def resume(
 
         after = go_on(path, on_progress)
         return after.with_notes(**{**path.notes, **after.notes})
-    last = path.settings["iterations"] if iterations is None else int(iterations)
+    last = path.settings["iterations"]
+    if iterations is not None:
+        last = whole("iterations", iterations)
     done = int(path.iterations[-1])
     if last < done:
         raise DomainError(
@@ -310,14 +312,19 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
 def _continued(
     run: _Run, earlier: Path, ends: Ends
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Put the earlier records on the grid in front of the new ones."""
-    on_grid = np.isin(earlier.clock, run.targets) & (earlier.clock < ends.clock[0])
+    """Put the earlier records in front of the new ones."""
+    before = earlier.clock < ends.clock[0]
+    spread = run.settings["every"] is None and run.settings["at"] is None
+    if run.settings == earlier.settings or not spread:
+        # A record where the earlier part broke off is none of the whole's. (Records
+        # spread over a longer run would lie elsewhere: then all are kept.)
+        before &= np.isin(earlier.clock, run.targets)
     joined = {}
     for name, column in ends.columns.items():
         old = earlier.columns[name] if run.batched else earlier.columns[name][None]
         column[ends.idle] = old[ends.idle, -1:]
-        joined[name] = np.concatenate([old[:, on_grid], column], axis=1)
-    return np.concatenate([earlier.clock[on_grid], ends.clock]), joined
+        joined[name] = np.concatenate([old[:, before], column], axis=1)
+    return np.concatenate([earlier.clock[before], ends.clock]), joined
 
 
 def _rules(run: _Run) -> Rules:

@@ -85,7 +85,11 @@ def _slack(hypothesis: Any) -> str:
     if hypothesis.slack is None:
         return f": {hypothesis.verdict}"
     mend = f"; {hypothesis.mend}" if hypothesis.mend else ""
-    return f": {hypothesis.verdict}, slack {hypothesis.slack[0] + 0.0:.3g}{mend}"
+    low, high = (end + 0.0 for end in hypothesis.slack)
+    shown = (
+        f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"[{low:.3g}, {high:.3g}]"
+    )
+    return f": {hypothesis.verdict}, slack {shown}{mend}"
 
 
 def _promised(certificate: Any) -> str:

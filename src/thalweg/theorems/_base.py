@@ -24,6 +24,10 @@ Ball = Any
 """A `flint.arb`: an enclosure of a real number."""
 
 
+PRECISION = 256
+"""Bits in which promises are computed, and the finest in which claims are decided."""
+
+
 class Verdict(StrEnum):
     """What is known of a claim."""
 
@@ -125,7 +129,7 @@ class Case:
         return balls.scalar(float(self.step_size))
 
     def room_below(self, limit: Ball) -> Ball:
-        """Return how far the step lies below a limit; unbounded without a step."""
+        """Return how far the step lies below a limit; undecided without a step."""
         if self.step_size is None:
             return balls.log(balls.scalar(0))
         return limit - self.step
@@ -196,7 +200,8 @@ class Guarantee:
             return self.rate
         if self.factor is None:
             return None
-        return -balls.log(self.factor)
+        with balls.working_precision(PRECISION):
+            return -balls.log(self.factor)
 
     def time_to(self, accuracy: float) -> float | None:
         """Return a proven bound on the iterations, or the flow time, to an accuracy.
@@ -210,14 +215,15 @@ class Guarantee:
         """
         if self.start is not None and balls.bounds(self.start)[1] <= accuracy:
             return 0.0
-        goal = balls.scalar(float(accuracy))
-        if self.count is not None:
-            bound = self.count(goal)
-        elif self.decay is not None:
-            bound = balls.log(self.start / goal) / self.decay
-        else:
+        if self.count is None and self.decay is None:
             return None
-        high = balls.bounds(bound)[1]
+        with balls.working_precision(PRECISION):
+            goal = balls.scalar(float(accuracy))
+            if self.count is not None:
+                bound = self.count(goal)
+            else:
+                bound = balls.log(self.start / goal) / self.decay
+            high = balls.bounds(bound)[1]
         high = float("inf") if np.isnan(high) else max(high, 0.0)
         return float(np.ceil(high)) if self.clock == "iteration" else high
 
@@ -235,7 +241,8 @@ class Guarantee:
         decay = max(balls.bounds(self.decay)[0], 0.0)
         start = balls.bounds(self.start)[1]
         # exp is accurate to a few units of rounding; 1e-12 covers the product too.
-        return start * np.exp(-decay * np.asarray(clock)) * (1 + 1e-12)
+        curve = start * np.exp(-decay * np.asarray(clock)) * (1 + 1e-12)
+        return np.maximum(curve, np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -313,7 +320,7 @@ class AbstractTheorem:
         """
 
     def safe_step(self, case: Case) -> float | None:
-        """Return the largest step the theorem allows, rounded inward.
+        """Return a step the theorem certainly allows, the largest but for rounding.
 
         Args:
             case: The case; its step is not used.

@@ -15,6 +15,7 @@ from thalweg._core.source import Source, bibliography
 from thalweg.linalg import balls, enclose
 from thalweg.theorems import shelf
 from thalweg.theorems._base import (
+    PRECISION,
     AbstractTheorem,
     Case,
     Guarantee,
@@ -22,7 +23,7 @@ from thalweg.theorems._base import (
     Verdict,
 )
 
-PRECISIONS = (128, 256)
+PRECISIONS = (128, PRECISION)
 """Bits of ball arithmetic tried in turn where float64 leaves a claim undecided."""
 
 
@@ -83,7 +84,8 @@ class Certificate:
         accuracy: Excess loss the promised time is for.
         promised: Iterations, or flow time, promised to that accuracy.
         step_size: The step certified.
-        safe_step: The largest step the theorem allows; `None` if there is none.
+        safe_step: A step the theorem certainly allows, the largest but for rounding;
+            `None` if there is none.
         at_safe_step: Iterations it promises there, where only the step certified is
             too large.
         status: How far its constants were checked against the source.
@@ -253,7 +255,8 @@ def certify(
         The certificate; a hypothesis that fails is a verdict, not an exception.
 
     Raises:
-        DomainError: If a number is out of its domain, or the weights are missing.
+        DomainError: If a number is out of its domain, the weights are missing, or the
+            path starts elsewhere.
 
     Example:
         >>> from thalweg.problem.scalar import Playground
@@ -262,25 +265,26 @@ def certify(
         >>> str(certificate.verdict), certificate.promised
         ('proved', 622.0)
     """
+    if fields and not isinstance(theorem, str):
+        raise DomainError("fields came with a theorem object; set them on the object.")
     chosen = shelf.make(theorem, **fields) if isinstance(theorem, str) else theorem
     name = _name(chosen)
     positive("accuracy", accuracy)
     if step_size is not None:
-        positive("step_size", float(step_size))
+        positive("step_size", step_size)
     if weights is None and not chosen.about_draws:
         raise DomainError(f"{name} is about a given start; pass its weights.")
     start = None if weights is None else problem.check(weights)
-    safe = chosen.safe_step(Case(problem, start))
+    if path is not None and weights is not None:
+        _check_start(path, start)
+    safe = _safe_step(chosen, problem, start)
     step = float(step_size) if step_size is not None else safe
-    checked, case = _check(chosen, problem, start, step)
+    checked, guarantee = _check(chosen, problem, start, step)
     verdict = _overall([entry.verdict for entry in checked])
     own = None
     if verdict is not Verdict.PROVED and safe is not None and safe != step:
-        retried, gentler = _check(chosen, problem, start, safe)
-        if _overall([entry.verdict for entry in retried]) is Verdict.PROVED:
-            promise = chosen.guarantee(gentler)
-            own = None if promise is None else promise.time_to(accuracy)
-    guarantee = chosen.guarantee(case) if verdict is Verdict.PROVED else None
+        promise = _check(chosen, problem, start, safe)[1]
+        own = None if promise is None else promise.time_to(accuracy)
     certificate = Certificate(
         theorem=name,
         summary=(type(chosen).__doc__ or "").partition("\n")[0],
@@ -391,21 +395,58 @@ def _is_about(certificate: Certificate, path: Any) -> bool:
     return plain and path.step_size == certificate.step_size
 
 
+def _safe_step(theorem: AbstractTheorem, problem: Any, start: Any) -> float | None:
+    """Return the theorem's own step, in finer arithmetic where float64 has none."""
+    step = theorem.safe_step(Case(problem, start, None, enclose))
+    if step is not None:
+        return step
+    checked = theorem.hypotheses(Case(problem, start, None, enclose))
+    if any(hypothesis.verdict is Verdict.REFUTED for hypothesis in checked):
+        return None
+    with balls.working_precision(PRECISION):
+        return theorem.safe_step(Case(problem, start, None, balls))
+
+
 def _check(
     theorem: AbstractTheorem, problem: Any, start: Any, step: float | None
-) -> tuple[tuple[Checked, ...], Case]:
-    """Return the hypotheses, decided as far as possible, and the sharpest case."""
+) -> tuple[tuple[Checked, ...], Guarantee | None]:
+    """Return the hypotheses, decided as far as possible, and the promise if proved.
+
+    The promise is computed in balls of high precision, so that what was proved is
+    never lost again to rounding.
+    """
     case = Case(problem, start, step, enclose)
     known = [_checked(h, "float64") for h in theorem.hypotheses(case)]
     for bits in PRECISIONS:
         if all(entry.verdict is not Verdict.UNDECIDED for entry in known):
             break
         with balls.working_precision(bits):
-            finer = Case(problem, start, step, balls)
-            again = theorem.hypotheses(finer)
+            case = Case(problem, start, step, balls)
+            again = theorem.hypotheses(case)
             known = [_checked(h, f"balls, {bits} bits") for h in again]
-            case = finer
-    return tuple(known), case
+    promise = None
+    if all(entry.verdict is Verdict.PROVED for entry in known):
+        bits = PRECISION if case.la is balls else 64
+        with balls.working_precision(bits):
+            promise = theorem.guarantee(Case(problem, start, step, case.la))
+    return tuple(known), promise
+
+
+def _check_start(path: Any, start: Any) -> None:
+    """Raise unless a path begins at the certified start."""
+    same = path.batched or all(
+        np.array_equal(a, b)
+        for a, b in zip(_leaves(path.start), _leaves(start), strict=False)
+    )
+    if not same:
+        raise DomainError(
+            "the path starts elsewhere than the weights; pass path.start, or another "
+            "path."
+        )
+
+
+def _leaves(weights: Any) -> list[Any]:
+    return list(weights) if isinstance(weights, tuple) else [weights]
 
 
 def _checked(hypothesis: Hypothesis, arithmetic: str) -> Checked:

@@ -187,9 +187,12 @@ class RandomBalancedStart(AbstractTheorem):
         return [
             *facts,
             Hypothesis(
-                "the probability bound is positive",
-                self._probability(case),
-                mend="take a smaller std, or more inputs",
+                "2 exp(-d_0/16) < 1", self._width_chance(case), mend="take more inputs"
+            ),
+            Hypothesis(
+                "4 F(2 sqrt(2/a)) < 3",
+                self._side_chance(case),
+                mend="take a smaller std",
             ),
             Hypothesis(
                 "step <= (s^2 d_0)^(4-2/N) / (10^5 N^3 |Phi|^(10-6/N))",
@@ -236,13 +239,16 @@ class RandomBalancedStart(AbstractTheorem):
         yield Example(problem, None, RandomBalancedStart(std=1e-3).safe_step(case))
 
     def counterexamples(self) -> Iterator[Example]:
-        """Yield too few inputs, two outputs, and too large a step."""
+        """Yield too few inputs, too short a target, two outputs, too large a step."""
         yield Example(
             _unit_target(4, depth=3),
             None,
             1e-30,
-            refuted="the probability bound is positive",
+            refuted="2 exp(-d_0/16) < 1",
         )
+        for inputs, size in ((100, 0.01), (1, 1e-4)):
+            short = _unit_target(inputs, depth=3, size=size)
+            yield Example(short, None, 1e-30, refuted="4 F(2 sqrt(2/a)) < 3")
         yield Example(_near(2)[0], None, 1e-30, refuted="one output")
         yield Example(
             _unit_target(100, depth=3),
@@ -270,12 +276,18 @@ class RandomBalancedStart(AbstractTheorem):
         )
 
     def _probability(self, case: Case) -> Ball:
-        inputs = case.widths[0]
-        ratio = balls.scalar(self.std) * inputs / case.la.norm(case.target)
-        # F(2 sqrt(2/a)) with 1/sqrt(a) = ratio, by the error function.
-        cdf = (1 + (2 * ratio).erf()) / 2
-        wide = 1 - 2 * (-balls.scalar(inputs) / 16).exp()
-        return wide * (3 - 4 * cdf) / 2
+        # Two negative factors would multiply to a chance that is none.
+        wide = balls.positive_part(self._width_chance(case))
+        return wide * balls.positive_part(self._side_chance(case)) / 2
+
+    def _width_chance(self, case: Case) -> Ball:
+        """Return 1 - 2 exp(-d_0/16): that the draw is about as long as expected."""
+        return 1 - 2 * (-balls.scalar(case.widths[0]) / 16).exp()
+
+    def _side_chance(self, case: Case) -> Ball:
+        """Return 3 - 4 F(2 sqrt(2/a)), with 1/sqrt(a) = s d_0 / |Phi|."""
+        ratio = balls.scalar(self.std) * case.widths[0] / case.la.norm(case.target)
+        return 3 - 2 * (1 + (2 * ratio).erf())
 
     def _allowed_step(self, case: Case) -> Ball:
         n = case.depth
@@ -316,8 +328,8 @@ def _near(depth: int, share: float = 0.9) -> tuple[Problem, Weights]:
     return problem, balanced_factors(share * target, widths)
 
 
-def _unit_target(inputs: int, depth: int) -> Problem:
-    target = jnp.zeros((1, inputs)).at[0, 0].set(1.0)
+def _unit_target(inputs: int, depth: int, size: float = 1.0) -> Problem:
+    target = jnp.zeros((1, inputs)).at[0, 0].set(size)
     return Problem(
         LinearNet((inputs, *(4,) * (depth - 1), 1)), Moments.whitened(target)
     )
