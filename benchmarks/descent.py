@@ -1,5 +1,7 @@
 """One net, and a thousand, against plain loops."""
 
+import os
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -8,6 +10,7 @@ from benchmarks.problems import STEP, problem, start, target
 from benchmarks.rivals import jax_scan, numpy_loop, torch_loop
 from benchmarks.timing import Row, race
 
+CORES = os.cpu_count() or 1
 MEASURES = ("loss", "imbalance", "deficiency_margin", "singular_modes")
 
 
@@ -35,7 +38,10 @@ def one_net(steps: int = 10_000) -> list[Row]:
         {
             "bare jitted JAX scan": lambda: scan(given),
             "NumPy loop": lambda: numpy_loop(layers, goal, steps),
-            "PyTorch autograd loop": lambda: torch_loop(layers, goal, steps),
+            "PyTorch autograd loop": lambda: torch_loop(layers, goal, steps, CORES),
+            "PyTorch autograd loop, one thread": lambda: torch_loop(
+                layers, goal, steps
+            ),
         },
         goals={"bare jitted JAX scan": "<= 1.15", "PyTorch autograd loop": "<= 0.04"},
     )

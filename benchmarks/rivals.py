@@ -28,12 +28,12 @@ def numpy_loop(
 
 
 def torch_loop(
-    layers: list[np.ndarray], target: np.ndarray, steps: int
+    layers: list[np.ndarray], target: np.ndarray, steps: int, threads: int = 1
 ) -> list[np.ndarray]:
     """Run descent by autograd and an optimiser."""
     import torch  # noqa: PLC0415
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     weights = [torch.tensor(layer, requires_grad=True) for layer in layers]
     goal = torch.tensor(target)
     optimiser = torch.optim.SGD(weights, lr=STEP)

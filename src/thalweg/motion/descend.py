@@ -393,4 +393,4 @@ def _same(tree: Any) -> Any:
 
 
 def _dropped(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf[0], tree)
+    return lane(tree, 0)
