@@ -103,5 +103,7 @@ def test_it_compiles_and_vmaps():
 
 @pytest.mark.parametrize(("top", "rounds"), [(0, 9), (4, 9), (3, 2), (-1, 9)])
 def test_a_number_of_eigenvalues_that_does_not_exist_is_refused(top, rounds):
-    with pytest.raises(DomainError, match=f"top is {top}; with 3 weights"):
+    with pytest.raises(
+        DomainError, match=f"top is {top}; (with 3 weights|it must be a whole)"
+    ):
         extremes(np.eye(3), top=top, rounds=rounds)

@@ -145,5 +145,7 @@ def test_a_start_holds_finite_numbers():
 
 @pytest.mark.parametrize("depth", [0, -1])
 def test_a_playground_has_at_least_one_factor(depth):
-    with pytest.raises(DomainError, match=f"depth is {depth}; it must be at least 1"):
+    with pytest.raises(
+        DomainError, match=f"depth is {depth}; it must be a whole number >= 1"
+    ):
         tw.Playground(depth)

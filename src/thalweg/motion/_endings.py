@@ -17,6 +17,7 @@ def outcome_of(
     *,
     step_size: float,
     accuracy: float | None,
+    gradient_tolerance: float,
     interrupted: bool,
     start: Any,
 ) -> Outcome:
@@ -28,6 +29,7 @@ def outcome_of(
         index: Which run.
         step_size: Its step size.
         accuracy: The accuracy asked for.
+        gradient_tolerance: The tolerance asked for.
         interrupted: Whether runs that have not ended were interrupted.
         start: Its start, for advice on divergence; `None` for no such advice.
 
@@ -46,11 +48,7 @@ def outcome_of(
     else:
         message = {
             Status.CONVERGED: f"converged {at} is at most {accuracy or 0.0:.3g}.",
-            Status.STALLED: (
-                f"stalled {at}; a step of {step_size:.3g} no longer moves the weights "
-                "beyond rounding, or the gradient is within its tolerance: a critical "
-                "point, or too small a step."
-            ),
+            Status.STALLED: f"stalled {at}; {_rest(gradient_tolerance, step_size)}.",
             Status.INTERRUPTED: (
                 f"interrupted {at}; resume it, nothing recorded was lost."
             ),
@@ -62,6 +60,15 @@ def outcome_of(
         loss=excess + float(problem.floor),
         excess_loss=excess,
         message=message,
+    )
+
+
+def _rest(gradient_tolerance: float, step_size: float) -> str:
+    if gradient_tolerance > 0:
+        return f"the gradient norm is within {gradient_tolerance:.3g}, or rounding"
+    return (
+        f"a step of {step_size:.3g} no longer moves the weights beyond rounding: a "
+        "critical point, or too small a step"
     )
 
 

@@ -163,18 +163,20 @@ def _mark_stalls(problem: Any, rules: Rules, state: State) -> State:
         gradient = problem.gradient(weights)
         leaves = jax.tree.leaves(gradient)
         norm = jnp.sqrt(sum(jnp.sum(leaf * leaf) for leaf in leaves))
-        step = jax.tree.map(lambda g: -step_size * g, gradient)
+        last = jax.tree.map(lambda g: -step_size * g / (1 - rules.momentum), gradient)
+        moves = [(weights, last)]
         if velocity is not None:
-            # Were the gradient to stay, momentum would carry the weights this far.
-            step = jax.tree.map(
-                lambda v, s: (rules.momentum * v + s) / (1 - rules.momentum),
-                velocity,
-                step,
+            # Between the next velocity and the one a steady gradient leads to lie all
+            # that follow, as long as the weights do not move.
+            following = jax.tree.map(
+                lambda v, g: rules.momentum * v - step_size * g, velocity, gradient
             )
+            moves.append((weights, following))
         still = [
-            jnp.all(w + s == w)
-            for w, s in zip(
-                jax.tree.leaves(weights), jax.tree.leaves(step), strict=True
+            jnp.all(w + move == w)
+            for kept, moved in moves
+            for w, move in zip(
+                jax.tree.leaves(kept), jax.tree.leaves(moved), strict=True
             )
         ]
         # Without a tolerance a norm that underflows to zero is no rest.

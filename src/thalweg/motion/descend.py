@@ -286,6 +286,7 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
             index,
             step_size=float(run.step_sizes[index]),
             accuracy=run.settings["accuracy"],
+            gradient_tolerance=run.settings["gradient_tolerance"],
             interrupted=interrupted and last < run.settings["iterations"],
             start=None if run.batched else lane(run.starts, 0),
         )

@@ -117,22 +117,11 @@ class Case:
 
     @cached_property
     def step(self) -> Ball:
-        """Return the step size as an exact ball.
-
-        Raises:
-            DomainError: If no step size came.
-        """
+        """Return the step size as an exact ball; an unbounded one without a step."""
         if self.step_size is None:
-            raise DomainError(
-                "this theorem is about descent and needs a step; pass step_size."
-            )
-        return balls.scalar(float(self.step_size))
-
-    def room_below(self, limit: Ball) -> Ball:
-        """Return how far the step lies below a limit; undecided without a step."""
-        if self.step_size is None:
+            # A claim about it is then undecided, never an error.
             return balls.log(balls.scalar(0))
-        return limit - self.step
+        return balls.scalar(float(self.step_size))
 
     @cached_property
     def target(self) -> Any:

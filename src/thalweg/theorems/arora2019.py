@@ -73,7 +73,7 @@ class Convergence(AbstractTheorem):
             ),
             Hypothesis(
                 "step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))",
-                case.room_below(_allowed_step(case, safe)),
+                _allowed_step(case, safe) - case.step,
                 strict=False,
                 mend="take the theorem's safe_step",
             ),
@@ -196,7 +196,7 @@ class RandomBalancedStart(AbstractTheorem):
             ),
             Hypothesis(
                 "step <= (s^2 d_0)^(4-2/N) / (10^5 N^3 |Phi|^(10-6/N))",
-                case.room_below(self._allowed_step(case)),
+                self._allowed_step(case) - case.step,
                 strict=False,
                 mend="take the theorem's safe_step",
             ),

@@ -45,7 +45,7 @@ class Convergence(AbstractTheorem):
             return [positive, below]
         step = Hypothesis(
             "step <= 1/(3 d c^2)",
-            case.room_below(_largest_step(case)),
+            _largest_step(case) - case.step,
             strict=False,
             mend="take the theorem's safe_step",
         )
