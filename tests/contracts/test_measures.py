@@ -446,6 +446,6 @@ def test_the_sharpness_of_the_playground_is_that_of_its_hessian():
 def test_a_number_of_eigenvalues_that_does_not_exist_is_refused(top):
     measure = tw.measure("sharpness", top=top)
     with pytest.raises(
-        ValueError, match="it must be (from 1 to 20|a whole number >= 1)"
+        ValueError, match=r"it must be (from 1 to 20|a whole number >= 1)"
     ):
         measure.read(problem("white"), one(states("white"), 0))

@@ -261,7 +261,7 @@ def test_a_net_that_does_not_fit_its_data_is_told_the_widths():
 
 @pytest.mark.parametrize("widths", [(), (3,), (3, 0, 2), (3, -1), (2, True)])
 def test_widths_are_whole_numbers_above_zero(widths):
-    with pytest.raises(DomainError, match="widths? (is|[0-9] of)") as caught:
+    with pytest.raises(DomainError, match=r"widths? (is|[0-9] of)") as caught:
         tw.LinearNet(widths)
     assert is_a_sentence(caught.value)
 
