@@ -434,9 +434,9 @@ def _check(
 
 def _check_start(path: Any, start: Any) -> None:
     """Raise unless a path begins at the certified start."""
-    same = path.batched or all(
-        np.array_equal(a, b)
-        for a, b in zip(_leaves(path.start), _leaves(start), strict=False)
+    theirs, ours = _leaves(path.start), _leaves(start)
+    same = path.batched or (
+        len(theirs) == len(ours) and all(map(np.array_equal, theirs, ours))
     )
     if not same:
         raise DomainError(
