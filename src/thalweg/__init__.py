@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from thalweg.linalg.chain import end_to_end, invariants, segment
     from thalweg.motion.descend import descend, resume
     from thalweg.motion.flow import flow
+    from thalweg.motion.leap import leap
     from thalweg.motion.path import Path
     from thalweg.motion.rates import iterations_to, observed_rate, plateaus
     from thalweg.problem.datasets._load import load
@@ -36,6 +37,7 @@ _DOORS = {
     "descend": "motion.descend",
     "resume": "motion.descend",
     "flow": "motion.flow",
+    "leap": "motion.leap",
     "Path": "motion.path",
     "iterations_to": "motion.rates",
     "observed_rate": "motion.rates",

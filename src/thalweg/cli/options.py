@@ -13,7 +13,7 @@ START = Group("Start and step", sort_key=2)
 MOTION = Group("Motion", sort_key=3)
 RECORD = Group("Records and results", sort_key=4)
 
-FLOWLESS = ("iterations", "step_size", "momentum", "every")
+FLOWLESS = ("iterations", "step_size", "momentum", "every", "leap", "tolerance")
 """Keys of a descent, which a flow has not."""
 
 FLOWING = ("horizon", "solver", "rtol", "atol")
@@ -88,6 +88,13 @@ class Moving:
     iterations: Annotated[Text, _word(MOTION, "iterations", "Most iterations.")] = None
     momentum: Annotated[
         Text, _word(MOTION, "momentum", "Heavy-ball coefficient, below 1.")
+    ] = None
+    leap: Annotated[
+        bool | None,
+        Parameter(group=MOTION, help="Leap over iterations: 10^11 in seconds."),
+    ] = None
+    tolerance: Annotated[
+        Text, _word(MOTION, "tolerance", "Error a leaping run may make: 1e-9.")
     ] = None
     flow: Annotated[
         bool | None,
@@ -174,6 +181,10 @@ def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
     elif name == "flow":
         tree["flow"] = value
         for key in FLOWLESS if value else FLOWING:
+            tree.pop(key, None)
+    elif name == "leap":
+        tree["leap"] = value
+        for key in ("flow", *FLOWING) if value else ("tolerance",):
             tree.pop(key, None)
     elif name in ("records", "every"):
         tree.pop("every" if name == "records" else "records", None)

@@ -19,6 +19,7 @@ DESCENT = {
     "momentum": 0.0,
     "gradient_tolerance": 0.0,
 }
+LEAP = {**DESCENT, "iterations": 10**9, "tolerance": 1e-9}
 FLOW = {"solver": "dopri8", "rtol": 1e-10, "atol": 1e-12, "gradient_tolerance": 1e-9}
 DATA_SUFFIXES = (".csv", ".parquet", ".npz")
 LINEAR = {"hidden": [32, 32], "init": "balanced"}
@@ -152,7 +153,8 @@ def _rooted(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def _completed(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the keys with the defaults of this kind of problem and motion."""
-    full = {**(FLOW if raw.get("flow") is True else DESCENT), **raw}
+    plain = LEAP if raw.get("leap") is True else DESCENT
+    full = {**(FLOW if raw.get("flow") is True else plain), **raw}
     if "playground" not in raw:
         full = {**LINEAR, **full}
     elif not {"start", "init"} & raw.keys():
@@ -203,7 +205,7 @@ def _motion_conflicts(raw: dict[str, Any], runs: bool) -> list[tuple[str, str]]:
         found += [
             (key, "belongs to a descent, and flow is true; leave one of them out.")
             for key in FLOWLESS
-            if key in raw
+            if raw.get(key) not in (None, False)
         ]
         if "horizon" not in raw and runs:
             found.append(("horizon", "is missing; a flow needs a time to reach."))
@@ -215,6 +217,8 @@ def _motion_conflicts(raw: dict[str, Any], runs: bool) -> list[tuple[str, str]]:
             for key in FLOWING
             if key in raw
         ]
+        if "tolerance" in raw and raw.get("leap") is not True:
+            found.append(("tolerance", "belongs to leaps; set leap = true as well."))
     if "records" in raw and "every" in raw:
         found.append(("records", "came with every; leave one of them out."))
     return found

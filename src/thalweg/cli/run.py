@@ -54,7 +54,7 @@ def run(
     json: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
     quiet: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
 ) -> int:
-    """Run gradient descent or flow: trajectory, certificates, summary, page.
+    """Run gradient descent, leaps or flow: trajectory, certificates, summary, page.
 
     Args:
         file: Settings as TOML; its keys are the options. Options win.
@@ -96,6 +96,7 @@ def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
 
     from thalweg.motion.descend import descend
     from thalweg.motion.flow import flow
+    from thalweg.motion.leap import leap
 
     common = {
         "accuracy": settings.accuracy,
@@ -114,17 +115,18 @@ def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
             records=settings.records,
             **common,
         )
-    return partial(
-        descend,
-        posed.problem,
-        posed.weights,
-        step_size=step,
-        iterations=settings.iterations,
-        momentum=settings.momentum,
-        every=settings.every,
-        **({} if settings.records is None else {"records": settings.records}),
-        **common,
-    )
+    common |= {
+        "step_size": step,
+        "iterations": settings.iterations,
+        "momentum": settings.momentum,
+        "every": settings.every,
+    }
+    if settings.records is not None:
+        common["records"] = settings.records
+    if settings.leap:
+        common["tolerance"] = settings.tolerance
+    mover = leap if settings.leap else descend
+    return partial(mover, posed.problem, posed.weights, **common)
 
 
 def _measures(settings: Any) -> list[Any]:

@@ -278,6 +278,8 @@ class Settings(BaseModel):
         accuracy: Excess loss at which to stop; also what certificates count to.
         momentum: Heavy-ball coefficient.
         gradient_tolerance: Gradient norm that counts as rest.
+        leap: Leap over iterations where it pays, instead of taking each.
+        tolerance: Error a leaping run may make, relative to the largest weight.
         flow: Integrate the gradient flow instead of descending.
         horizon: Flow time to reach.
         solver: Of the flow.
@@ -305,6 +307,8 @@ class Settings(BaseModel):
     accuracy: NonNegative = 1e-6
     momentum: Annotated[Real, Field(ge=0, lt=1)] | None = None
     gradient_tolerance: NonNegative | None = None
+    leap: StrictBool = False
+    tolerance: Annotated[Real, Field(ge=1e-15, le=1e-2)] | None = None
     flow: StrictBool = False
     horizon: Positive | None = None
     solver: Solver | None = None

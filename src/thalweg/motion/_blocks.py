@@ -358,13 +358,13 @@ def _layout(lanes: int, parameters: int) -> tuple[int, int, int]:
     """Return threads, blocks per thread and lanes per block."""
     if lanes == 1 or jax.default_backend() != "cpu":
         return 1, 1, lanes
-    threads = min(lanes, _cores())
+    threads = min(lanes, cores())
     fitting = max(1, BLOCK_BYTES // (24 * parameters))
     width = min(1 << (fitting.bit_length() - 1), 1024, -(-lanes // threads))
     return threads, -(-lanes // (threads * width)), width
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

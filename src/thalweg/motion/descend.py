@@ -119,8 +119,8 @@ def descend(
     Source:
         EPFL CS-439, Lecture 6; Arora, Cohen, Golowich, Hu, Section 2.
     """
-    _check_numbers(iterations, accuracy, momentum, gradient_tolerance)
-    starts, steps, batched = _lay_out(problem, weights, step_size)
+    check_numbers(iterations, accuracy, momentum, gradient_tolerance)
+    starts, steps, batched = lay_out(problem, weights, step_size)
     settings = {
         "kind": "descent",
         "iterations": int(iterations),
@@ -162,7 +162,8 @@ def resume(
     Returns:
         The whole path, from the first start. With the old number of iterations it
         equals, bit for bit, the path of a run that was never interrupted. Notes are
-        kept.
+        kept. A path of leaps is leapt again from its start: only so is its error
+        known.
 
     Raises:
         DomainError: If a descent already reaches further, or `iterations` is given
@@ -178,6 +179,10 @@ def resume(
     last = path.settings["iterations"]
     if iterations is not None:
         last = whole("iterations", iterations)
+    if path.settings["kind"] == "leap":
+        from thalweg.motion.leap import again  # noqa: PLC0415  (it imports this)
+
+        return again(path, last, on_progress).with_notes(**path.notes)
     done = int(path.iterations[-1])
     if last < done:
         raise DomainError(
@@ -353,9 +358,10 @@ def _slice(run: _Run, speed: float | None) -> int:
     return max(1, int(speed * SLICE_SECONDS))
 
 
-def _check_numbers(
+def check_numbers(
     iterations: Any, accuracy: Any, momentum: Any, tolerance: Any
 ) -> None:
+    """Raise unless the numbers of a descent lie in their domains."""
     whole("iterations", iterations)
     if accuracy is not None:
         at_least_zero("accuracy", accuracy)
@@ -364,8 +370,8 @@ def _check_numbers(
     at_least_zero("gradient_tolerance", tolerance)
 
 
-def _lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bool]:
-    """Return the starts and step sizes with a leading axis of runs."""
+def lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bool]:
+    """Return starts and step sizes with a leading axis of runs, and if they had one."""
     steps = real("step_size", step_size)
     if steps.ndim > 1:
         raise ShapeError(

@@ -38,6 +38,8 @@ class Path:
         outcome: How it ended; one per run in a batch.
         batched: Whether there is an axis of runs.
         notes: Further plain values, such as the seed and the data's name.
+        error: Estimated largest error of a weight, one per run in a batch; `None`
+            for a descent by true steps, and a flow, whose notes tell it.
     """
 
     problem: Any
@@ -52,6 +54,7 @@ class Path:
     outcome: Outcome | Outcomes
     batched: bool
     notes: dict[str, Any] = field(default_factory=dict)
+    error: Any = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a recorded column.
@@ -150,6 +153,7 @@ class Path:
             columns={name: c[index, :length] for name, c in self.columns.items()},
             outcome=outcome,
             batched=False,
+            error=None if self.error is None else float(self.error[index]),
         )
 
     def with_notes(self, **notes: Any) -> "Path":
@@ -217,6 +221,8 @@ class Path:
         }
         if self.step_size is not None:
             arrays["step_size"] = np.asarray(self.step_size)
+        if self.error is not None:
+            arrays["error"] = np.asarray(self.error)
         each = self.outcome if isinstance(self.outcome, Outcomes) else (self.outcome,)
         card = {
             "problem": problem_card,
@@ -265,7 +271,6 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         for entry in card["measures"]
     )
     outcomes = tuple(Outcome.from_json(_infinite(entry)) for entry in card["outcomes"])
-    step_size = arrays.get("step_size")
     return Path(
         problem=problem,
         measures=measures,
@@ -273,15 +278,19 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         start=_tree("start", arrays),
         weights=_tree("weights", arrays),
         velocity=_tree("velocity", arrays),
-        step_size=float(step_size)
-        if step_size is not None and step_size.ndim == 0
-        else step_size,
+        step_size=_number(arrays.get("step_size")),
         clock=arrays["clock"],
         columns={name: arrays[f"column.{name}"] for name, _ in measures},
         outcome=bundle(outcomes, card["batched"]),
         batched=card["batched"],
         notes=card["notes"],
+        error=_number(arrays.get("error")),
     )
+
+
+def _number(array: np.ndarray | None) -> Any:
+    """Return an array without axes as a number, any other as it is."""
+    return array if array is None or array.ndim else float(array)
 
 
 def _named(name: str, tree: Any) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """What a whole path tells: its rate, its time to an accuracy, its plateaus."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -103,7 +104,7 @@ def iterations_to(path: Path, accuracy: float) -> int | None:
     """Return the first iteration whose excess loss is at most `accuracy`.
 
     The descent is run again from its start with that accuracy, so the count is
-    exact, whatever was recorded.
+    exact, whatever was recorded; a path of leaps is leapt again.
 
     Args:
         path: A single descent.
@@ -119,7 +120,12 @@ def iterations_to(path: Path, accuracy: float) -> int | None:
         raise DomainError("iterations_to needs a single descent; choose path.run(i).")
     if path.outcome.converged and path.settings["accuracy"] == accuracy:
         return int(path.outcome.iteration)
-    again = descend(
+    mover: Any = descend
+    if path.settings["kind"] == "leap":
+        from thalweg.motion.leap import leap  # noqa: PLC0415  (it imports this)
+
+        mover = partial(leap, tolerance=path.settings["tolerance"])
+    again = mover(
         path.problem,
         path.start,
         step_size=path.step_size,

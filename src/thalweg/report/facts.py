@@ -57,6 +57,8 @@ def outcome_facts(path: Any) -> Facts:
         facts.append(("step size", f"{path.step_size:.9g}"))
         if settings["momentum"]:
             facts.append(("momentum", f"{settings['momentum']:g}"))
+        if "leaps" in path.notes:
+            facts += _leap_facts(path)
     for note in ("init", "seed"):
         if note in path.notes:
             facts.append((note, str(path.notes[note])))
@@ -71,6 +73,19 @@ def outcome_facts(path: Any) -> Facts:
     if "invariant_drift" in path.notes:
         drift = path.notes["invariant_drift"]
         facts.append(("drift of the invariants", f"{drift:.2g}"))
+    return facts
+
+
+def _leap_facts(path: Any) -> Facts:
+    """Return what was leapt over, and how far the result is to be trusted."""
+    told = path.notes["leaps"]
+    steps = f"{told['leaps']:,}, and {told['true_steps']:,} true steps"
+    error = "not known" if np.isnan(path.error) else f"at most about {path.error:.2g}"
+    within = "" if told["agreed"] else "; float64 did not allow what was asked"
+    facts = [("leaps", steps), ("error of a weight", error + within)]
+    if path.outcome.converged:
+        word = "agree" if told["counted"] else "do not agree"
+        facts.append(("count of iterations", f"two runs {word} on it"))
     return facts
 
 
