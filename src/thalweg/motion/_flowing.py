@@ -15,7 +15,7 @@ from thalweg._core.outcome import Outcome, Status
 from thalweg.linalg.chain import invariants
 from thalweg.motion.path import Path, bundle
 from thalweg.motion.record import Measures, read_all
-from thalweg.motion.starts import lane
+from thalweg.motion.starts import lane, unstacked
 
 SOLVERS: dict[str, Callable[[], diffrax.AbstractSolver[Any]]] = {
     "dopri8": diffrax.Dopri8,
@@ -266,7 +266,7 @@ def _gather(task: Task, lanes: list[_Lane]) -> Path:
     steps = [one.steps for one in lanes]
     batched = task.batched
     outcomes = tuple(_outcome(task, each) for each in lanes)
-    one = _same if batched else _first
+    one = unstacked(batched)
     return Path(
         problem=task.problem,
         measures=task.measures,
@@ -289,14 +289,6 @@ def _gather(task: Task, lanes: list[_Lane]) -> Path:
 def _held(rows: list[Any], length: int) -> np.ndarray:
     """Return rows as one array, the last held to `length`."""
     return np.stack((rows + [rows[-1]] * length)[:length])
-
-
-def _same(tree: Any) -> Any:
-    return tree
-
-
-def _first(tree: Any) -> Any:
-    return lane(tree, 0)
 
 
 def _drift(problem: Any, start: Any, end: Any) -> float:

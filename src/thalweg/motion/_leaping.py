@@ -19,6 +19,7 @@ from thalweg._core.arrays import EPS, Array
 from thalweg.motion._lanes import CONVERGED, DIVERGED, STALLED
 from thalweg.motion._logarithm import (
     LARGEST_ORDER,
+    TINY,
     follow,
     logarithm,
     neglected,
@@ -155,7 +156,7 @@ def _try(
     orders = jnp.arange(LARGEST_ORDER + 1)
     fits = (free * lane.terms <= SHARE * bound) & (orders > 0)
     order = jnp.where(jnp.any(fits), jnp.argmax(fits), LARGEST_ORDER)
-    most = SHARE * bound / jnp.maximum(lane.terms[order], 1e-300)
+    most = SHARE * bound / jnp.maximum(lane.terms[order], TINY)
     length = jnp.floor(jnp.minimum(free, most))
     cost = STAGES * order * (1 if lane.velocity is None else 4)
     pays = (length >= PAYS * cost) & jnp.isfinite(length)
@@ -351,8 +352,8 @@ def _look(motion: _Motion, lane: Lane) -> Lane:
         motion.change, slow, lane.velocity, rules.momentum, 1e-9 * bound
     )
     # Twice the iterations in which the increments change by as much as they are.
-    change = 2 * terms[1] / jnp.maximum(terms[0], 1e-300)
-    span = jnp.clip(2 / jnp.maximum(change, 1e-300), 1.0, 1e15)
+    change = 2 * terms[1] / jnp.maximum(terms[0], TINY)
+    span = jnp.clip(2 / jnp.maximum(change, TINY), 1.0, 1e15)
     lane = lane._replace(terms=terms, span=span, gradients=lane.gradients + probes)
     if lane.velocity is not None:
         # The velocity must have settled, or the slow state is not all there is.

@@ -25,6 +25,8 @@ from thalweg._core.arrays import Array
 LARGEST_ORDER = 8
 """Beyond, true steps are cheaper than the series."""
 
+TINY = 1e-300
+
 ROUNDS = 12
 """Most rounds of the fixed point; it gains `step x curvature / (1 - momentum)^2`."""
 
@@ -166,7 +168,7 @@ def neglected(
         table = table.at[count].set(top)
         largest = jnp.max(jnp.abs(top))
         # The slaved velocity errs by more than the series does, but counts for less.
-        growth = terms[1] * 2 / jnp.maximum(terms[0], jnp.finfo(float).tiny)
+        growth = terms[1] * 2 / jnp.maximum(terms[0], TINY)
         growth = jnp.where(count > 1, growth, 0.0)
         size_here = jnp.maximum(
             largest / (count + 1), lag * growth * largest / drag**count
@@ -181,6 +183,6 @@ def neglected(
 
     speed = jnp.zeros_like(slow) if velocity is None else velocity
     table = jnp.zeros((size, *slow.shape))
-    begun = (jnp.zeros(size), 0, slow, speed, table)
+    begun = (jnp.zeros(size), jnp.asarray(0), slow, speed, table)
     terms, count, *_ = lax.while_loop(going, probe, begun)
     return terms, count

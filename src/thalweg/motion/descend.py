@@ -30,7 +30,7 @@ from thalweg.motion._endings import outcome_of
 from thalweg.motion._lanes import Rules
 from thalweg.motion.path import Path, bundle
 from thalweg.motion.record import Measures, choose_measures, kept_iterations
-from thalweg.motion.starts import lane, lifted, stacked
+from thalweg.motion.starts import lane, lifted, stacked, unstacked
 
 SLICE_SECONDS = 0.25
 """How long a compiled call should take before control returns to Python."""
@@ -189,7 +189,7 @@ def resume(
             f"iterations is {last} but the path already reaches {done}; ask for more."
         )
     batched = path.batched
-    lift = _same if batched else lifted
+    lift = unstacked(True) if batched else lifted
     run = _Run(
         problem=path.problem,
         measures=path.measures,
@@ -297,7 +297,7 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
         )
         for index in range(run.lanes)
     )
-    one = _same if run.batched else _dropped
+    one = unstacked(run.batched)
     return Path(
         problem=run.problem,
         measures=run.measures,
@@ -393,11 +393,3 @@ def lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, boo
         )
     batched = several or steps.ndim == 1
     return starts, jnp.broadcast_to(steps.reshape(-1), (count,)), batched
-
-
-def _same(tree: Any) -> Any:
-    return tree
-
-
-def _dropped(tree: Any) -> Any:
-    return lane(tree, 0)

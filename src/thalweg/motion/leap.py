@@ -45,7 +45,7 @@ from thalweg.motion.path import Path, bundle
 from thalweg.motion.rates import rounding_level
 from thalweg.motion.record import Measures, choose_measures, kept_iterations
 from thalweg.motion.starts import lane as one_of
-from thalweg.motion.starts import lifted
+from thalweg.motion.starts import lifted, unstacked
 
 FIRST = 0.1
 """Share of the tolerance that one leap of the first run may take."""
@@ -55,6 +55,9 @@ FINER = 1e-2
 
 FINEST = 1e-15
 """No run asks for more per leap: float64 resolves no more."""
+
+STRETCH = 4096
+"""True steps taken in the middle of a run, to hold leaps against."""
 
 MARKS = 16
 MARKED_BYTES = 2**27
@@ -309,7 +312,8 @@ def _drive(run: _Run, on_progress: Callable[[Progress], None] | None) -> Path:
             error[left], close[left], counted[left] = found
             used[left] = tolerance
             best = _merged(best, after, left)
-    return _gather(run, course, best, _Trust(error, close, counted, used))
+    stretch = _stretch(run, course, best) if finished else None
+    return _gather(run, course, best, _Trust(error, close, counted, used), stretch)
 
 
 def _attempt(
@@ -377,6 +381,37 @@ def _advanced(
         return list(pool.map(one, pairs))
 
 
+def _stretch(run: _Run, course: _Course, lanes: Lane) -> dict[str, Any] | None:
+    """Take a stretch in the middle by true steps and by leaps; `None` if it cannot."""
+    reached = int(np.searchsorted(course.marks, int(np.min(lanes.slot))))
+    if lanes.velocity is not None or reached == 0:
+        return None
+    place = reached // 2
+    first = int(course.targets[course.marks[place]])
+    steps = min(STRETCH, _first_effort(run), run.settings["iterations"] - first)
+    begun = course.start._replace(
+        weights=lanes.kept[:, place],
+        active=jnp.ones(run.lanes, bool),
+        iteration=jnp.full(run.lanes, first),
+        slot=jnp.full(run.lanes, course.marks[place] + 1),
+    )
+    rules = course.rules._replace(
+        accuracy=jnp.full(run.lanes, -jnp.inf),
+        tolerance=jnp.full(run.lanes, max(FIRST * run.settings["tolerance"], FINEST)),
+    )
+    ends = []
+    for walk in (steps + 1, 1):
+        parts = _dealt(begun._replace(walk=jnp.full(run.lanes, walk)), run.lanes)
+        own = _dealt(rules, run.lanes)
+        after = _advanced(run, course, own, parts, first + steps, 2**40)
+        ends.append(_joined(after, run.lanes))
+    walked, leapt = ends
+    if not np.any(np.asarray(leapt.leaps)):
+        return None
+    gap = float(jnp.max(jnp.abs(walked.weights - leapt.weights)))
+    return {"iteration": first, "steps": steps, "difference": gap}
+
+
 def _compared(
     run: _Run, course: _Course, rough: Lane, fine: Lane
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -408,6 +443,7 @@ def _gather(
     course: _Course,
     lanes: Lane,
     trust: _Trust,
+    stretch: dict[str, Any] | None = None,
 ) -> Path:
     """Bring the lanes together in a path."""
     ends = _ends(run, course, lanes)
@@ -435,7 +471,7 @@ def _gather(
     }
     told = {name: np.asarray(values).tolist() for name, values in counts.items()}
     first = {name: values[0] for name, values in told.items()}
-    one = (lambda tree: tree) if run.batched else (lambda tree: one_of(tree, 0))
+    one = unstacked(run.batched)
     return Path(
         problem=run.problem,
         measures=run.measures,
@@ -453,7 +489,7 @@ def _gather(
         outcome=bundle(outcomes, run.batched),
         batched=run.batched,
         error=trust.error if run.batched else float(trust.error[0]),
-        notes={"leaps": told if run.batched else first},
+        notes={"leaps": {**(told if run.batched else first), "stretch": stretch}},
     )
 
 
@@ -498,6 +534,7 @@ def _ends(run: _Run, course: _Course, lanes: Lane) -> Ends:
 
 @jax.jit
 def _unpacked(problem: Any, like: Any, flat: Array) -> Any:
+    """Return packed vectors as weights."""
     restore = ravel_pytree(like)[1]
     return jax.vmap(lambda one: problem.unpack(restore(one)))(flat)
 

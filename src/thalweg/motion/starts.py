@@ -1,5 +1,6 @@
 """One start or many: stacked weights, and one of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -43,6 +44,11 @@ def lane(tree: Any, index: int) -> Any:
         tree = tuple(tree)
     # By way of NumPy, which indexes many times faster than JAX outside of `jit`.
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[index]), tree)
+
+
+def unstacked(batched: bool) -> Callable[[Any], Any]:
+    """Return what takes the only run out of stacked trees; a batch it leaves whole."""
+    return (lambda tree: tree) if batched else (lambda tree: lane(tree, 0))
 
 
 def lifted(tree: Any) -> Any:
