@@ -13,6 +13,7 @@ import numpy as np
 from thalweg._core.arrays import Array
 from thalweg._core.outcome import Outcome, Status
 from thalweg.linalg.chain import invariants
+from thalweg.motion._scene import Scene
 from thalweg.motion.path import Path, bundle
 from thalweg.motion.record import Measures, read_all
 from thalweg.motion.starts import lane, unstacked
@@ -57,6 +58,7 @@ class Task:
     measures: Measures
     batched: bool
     settings: dict[str, Any]
+    scene: Scene
 
     @property
     def runs(self) -> int:
@@ -67,7 +69,7 @@ class Task:
         accuracy = -1.0 if s["accuracy"] is None else s["accuracy"]
         numbers = (accuracy, s["gradient_tolerance"], s["rtol"], s["atol"])
         solution = _solve(
-            self.problem,
+            self.scene.problem,
             weights,
             jnp.asarray(times),
             jnp.asarray(numbers),
@@ -183,8 +185,8 @@ def drive(
 
 def begin(task: Task, index: int) -> _Lane:
     """Return a run at its start, recorded there."""
-    weights = lane(task.starts, index)
-    row, norm = jax.device_get(_first_row(task.problem, task.measures, weights))
+    weights = lane(task.scene.starts, index)
+    row, norm = jax.device_get(_first_row(task.scene.problem, task.measures, weights))
     one = _Lane(weights, {name: [np.asarray(value)] for name, value in row.items()})
     accuracy = task.settings["accuracy"]
     if accuracy is not None and row["excess_loss"] <= accuracy:
@@ -205,7 +207,7 @@ def taken_up(task: Task, path: Path, index: int) -> _Lane:
     if not ended:
         count = int(np.searchsorted(task.clock, time, side="right"))
     return _Lane(
-        weights=single.weights,
+        weights=single.weights if single.inner is None else single.inner[0],
         rows={name: list(single.columns[name][:count]) for name, _ in task.measures},
         time=time,
         steps=outcome.iteration,
@@ -259,8 +261,9 @@ def _gather(task: Task, lanes: list[_Lane]) -> Path:
     weights = jax.tree.map(
         lambda *leaves: jnp.stack(leaves), *(one.weights for one in lanes)
     )
+    moved = task.scene
     drift = [
-        _drift(task.problem, lane(task.starts, k), lane(weights, k))
+        _drift(moved.problem, lane(moved.starts, k), lane(weights, k))
         for k in range(len(lanes))
     ]
     steps = [one.steps for one in lanes]
@@ -272,7 +275,7 @@ def _gather(task: Task, lanes: list[_Lane]) -> Path:
         measures=task.measures,
         settings=task.settings,
         start=one(task.starts),
-        weights=one(weights),
+        weights=one(moved.full(weights)),
         velocity=None,
         step_size=None,
         clock=times,
@@ -282,7 +285,9 @@ def _gather(task: Task, lanes: list[_Lane]) -> Path:
         notes={
             "invariant_drift": drift if batched else drift[0],
             "solver_steps": steps if batched else steps[0],
+            **moved.notes,
         },
+        inner=moved.inner(weights, None, batched),
     )
 
 

@@ -16,21 +16,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg._core.arrays import Array, real
 from thalweg._core.errors import (
     DomainError,
-    ShapeError,
-    at_least_zero,
-    positive,
     whole,
 )
 from thalweg._core.outcome import Outcome
 from thalweg.motion._blocks import Blocks, Ends
 from thalweg.motion._endings import outcome_of
 from thalweg.motion._lanes import Rules
+from thalweg.motion._run import Run, check_numbers, lay_out
 from thalweg.motion.path import Path, bundle
-from thalweg.motion.record import Measures, choose_measures, kept_iterations
-from thalweg.motion.starts import lane, lifted, stacked, unstacked
+from thalweg.motion.record import choose_measures
+from thalweg.motion.starts import lane, lifted, unstacked
 
 SLICE_SECONDS = 0.25
 """How long a compiled call should take before control returns to Python."""
@@ -68,6 +65,7 @@ def descend(
     every: int | None = None,
     records: int = 200,
     at: Any = None,
+    compress: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     throw: bool = False,
 ) -> Path:
@@ -97,6 +95,8 @@ def descend(
         every: Record every so many iterations.
         records: Otherwise record about so many, logarithmically spaced.
         at: Otherwise record exactly at these iterations.
+        compress: Move the smallest net with the same trajectory (`problem.compress`);
+            what is recorded and returned is the full one's.
         on_progress: Called about four times a second with a `Progress`.
         throw: Raise if a single run diverges or is interrupted.
 
@@ -130,17 +130,14 @@ def descend(
         "every": None if every is None else whole("every", every, least=1),
         "records": whole("records", records, least=2),
         "at": None if at is None else [whole("at", i) for i in np.ravel(at)],
+        "compress": compress,
     }
-    run = _Run(
-        problem=problem,
-        measures=choose_measures(measures),
-        settings=settings,
-        starts=starts,
-        step_sizes=steps,
-        batched=batched,
+    run = Run.posed(
+        problem, choose_measures(measures), settings, starts, steps, batched
     )
-    velocity = jax.tree.map(jnp.zeros_like, starts) if momentum else None
-    path = _drive(run, starts, velocity, None, on_progress)
+    begun = run.scene.starts
+    velocity = jax.tree.map(jnp.zeros_like, begun) if momentum else None
+    path = _drive(run, begun, velocity, None, on_progress)
     if throw and isinstance(path.outcome, Outcome):
         path.outcome.raise_if_bad()
     return path
@@ -190,44 +187,22 @@ def resume(
         )
     batched = path.batched
     lift = unstacked(True) if batched else lifted
-    run = _Run(
-        problem=path.problem,
-        measures=path.measures,
-        settings={**path.settings, "iterations": last},
-        starts=lift(path.start),
-        step_sizes=jnp.atleast_1d(jnp.asarray(path.step_size)),
-        batched=batched,
+    run = Run.posed(
+        path.problem,
+        path.measures,
+        {**path.settings, "iterations": last},
+        lift(path.start),
+        jnp.atleast_1d(jnp.asarray(path.step_size)),
+        batched,
     )
-    velocity = None if path.velocity is None else lift(path.velocity)
-    after = _drive(run, lift(path.weights), velocity, path, on_progress)
+    weights, velocity = path.inner or (path.weights, path.velocity)
+    velocity = None if velocity is None else lift(velocity)
+    after = _drive(run, lift(weights), velocity, path, on_progress)
     return after.with_notes(**path.notes)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What stays the same from the first slice to the last."""
-
-    problem: Any
-    measures: Measures
-    settings: dict[str, Any]
-    starts: Any
-    step_sizes: Array
-    batched: bool
-
-    @property
-    def lanes(self) -> int:
-        return self.step_sizes.shape[0]
-
-    @property
-    def targets(self) -> np.ndarray:
-        s = self.settings
-        return kept_iterations(
-            s["iterations"], every=s["every"], records=s["records"], at=s["at"]
-        )
-
-
 def _drive(
-    run: _Run,
+    run: Run,
     weights: Any,
     velocity: Any,
     earlier: Path | None,
@@ -238,7 +213,7 @@ def _drive(
     total = run.settings["iterations"]
     first = 0 if earlier is None else int(earlier.iterations[-1])
     blocks = Blocks.start(
-        run.problem,
+        run.scene.problem,
         run.measures,
         weights,
         velocity,
@@ -246,7 +221,7 @@ def _drive(
         targets=targets,
         iteration=first,
         ended=_already_ended(earlier),
-        starts=None if earlier is None else run.starts,
+        starts=None if earlier is None else run.scene.starts,
     )
     interrupted = False
     budget, speed = first, None
@@ -277,7 +252,7 @@ def _drive(
     return _gather(run, blocks, earlier, interrupted)
 
 
-def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) -> Path:
+def _gather(run: Run, blocks: Blocks, earlier: Path | None, interrupted: bool) -> Path:
     """Bring blocks, records and outcomes together in a path."""
     ends = blocks.finish()
     clock, columns = ends.clock, ends.columns
@@ -303,8 +278,8 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
         measures=run.measures,
         settings=run.settings,
         start=one(run.starts),
-        weights=one(ends.weights),
-        velocity=None if ends.velocity is None else one(ends.velocity),
+        weights=one(run.scene.full(ends.weights)),
+        velocity=one(run.scene.full_velocity(ends.velocity)),
         step_size=np.asarray(run.step_sizes)
         if run.batched
         else float(run.step_sizes[0]),
@@ -312,11 +287,13 @@ def _gather(run: _Run, blocks: Blocks, earlier: Path | None, interrupted: bool) 
         columns=columns if run.batched else {n: c[0] for n, c in columns.items()},
         outcome=bundle(outcomes, run.batched),
         batched=run.batched,
+        notes=run.scene.notes,
+        inner=run.scene.inner(ends.weights, ends.velocity, run.batched),
     )
 
 
 def _continued(
-    run: _Run, earlier: Path, ends: Ends
+    run: Run, earlier: Path, ends: Ends
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Put the earlier records in front of the new ones."""
     before = earlier.clock < ends.clock[0]
@@ -333,7 +310,7 @@ def _continued(
     return np.concatenate([earlier.clock[before], ends.clock]), joined
 
 
-def _rules(run: _Run) -> Rules:
+def _rules(run: Run) -> Rules:
     accuracy = run.settings["accuracy"]
     return Rules(
         step_size=run.step_sizes,
@@ -350,46 +327,9 @@ def _already_ended(earlier: Path | None) -> list[Outcome] | None:
     return [each] if isinstance(each, Outcome) else list(each)
 
 
-def _slice(run: _Run, speed: float | None) -> int:
+def _slice(run: Run, speed: float | None) -> int:
     """Return how many iterations to spend next."""
     if speed is None:
-        work = run.lanes * (6 * run.problem.net.parameters + 2000)
+        work = run.lanes * (6 * run.scene.problem.net.parameters + 2000)
         return max(100, int(2e8 / work))
     return max(1, int(speed * SLICE_SECONDS))
-
-
-def check_numbers(
-    iterations: Any, accuracy: Any, momentum: Any, tolerance: Any
-) -> None:
-    """Raise unless the numbers of a descent lie in their domains."""
-    whole("iterations", iterations)
-    if accuracy is not None:
-        at_least_zero("accuracy", accuracy)
-    if at_least_zero("momentum", momentum) >= 1:
-        raise DomainError(f"momentum is {momentum}; it must be from 0 to below 1.")
-    at_least_zero("gradient_tolerance", tolerance)
-
-
-def lay_out(problem: Any, weights: Any, step_size: Any) -> tuple[Any, Array, bool]:
-    """Return starts and step sizes with a leading axis of runs, and if they had one."""
-    steps = real("step_size", step_size)
-    if steps.ndim > 1:
-        raise ShapeError(
-            f"step_size has shape {steps.shape}; pass one number or one per run."
-        )
-    for value in np.atleast_1d(np.asarray(steps)):
-        positive("step_size", float(value), "To climb, pass the negated loss.")
-    starts, several = stacked(problem, weights)
-    runs = jax.tree.leaves(starts)[0].shape[0]
-    count = max(runs, steps.size)
-    if {runs, steps.size} - {1, count}:
-        raise ShapeError(
-            f"{runs} starts came with {steps.size} step sizes; pass one of either, "
-            "or equally many."
-        )
-    if count > runs:
-        starts = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape[1:])), starts
-        )
-    batched = several or steps.ndim == 1
-    return starts, jnp.broadcast_to(steps.reshape(-1), (count,)), batched

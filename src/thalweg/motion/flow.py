@@ -15,6 +15,7 @@ from thalweg.motion._flowing import (
     drive,
     taken_up,
 )
+from thalweg.motion._scene import scene
 from thalweg.motion.path import Path
 from thalweg.motion.record import choose_measures, kept_times
 from thalweg.motion.starts import lifted, stacked
@@ -36,6 +37,7 @@ def flow(
     max_steps: int = 1_000_000,
     measures: Sequence[Any] = ("loss",),
     records: int = 200,
+    compress: bool = True,
     on_progress: Callable[[FlowProgress], None] | None = None,
     throw: bool = False,
 ) -> Path:
@@ -61,6 +63,7 @@ def flow(
         measures: Names or measure objects to record.
         records: With `horizon`, how many times to record: 0, then
             logarithmically spaced over four decades.
+        compress: Move the smallest net with the same trajectory, as in `descend`.
         on_progress: Called from time to time with a `FlowProgress`.
         throw: Raise if a single run does not end well.
 
@@ -92,12 +95,14 @@ def flow(
     at_least_zero("gradient_tolerance", gradient_tolerance)
     whole("max_steps", max_steps, least=1)
     starts, batched = stacked(problem, weights)
+    chosen = choose_measures(measures)
     task = Task(
         problem=problem,
         starts=starts,
         clock=clock,
-        measures=choose_measures(measures),
+        measures=chosen,
         batched=batched,
+        scene=scene(problem, starts, chosen, allowed=compress),
         settings={
             "kind": "flow",
             "horizon": float(clock[-1]),
@@ -108,6 +113,7 @@ def flow(
             "rtol": float(rtol),
             "atol": float(atol),
             "max_steps": int(max_steps),
+            "compress": compress,
         },
     )
     path = drive(task, [begin(task, index) for index in range(task.runs)], on_progress)
@@ -136,6 +142,9 @@ def go_on(
         measures=path.measures,
         batched=path.batched,
         settings=path.settings,
+        scene=scene(
+            path.problem, starts, path.measures, allowed=path.settings["compress"]
+        ),
     )
     lanes = [taken_up(task, path, index) for index in range(task.runs)]
     return drive(task, lanes, on_progress)

@@ -40,10 +40,11 @@ from thalweg.motion._leaping import (
     advance_on_one_core,
 )
 from thalweg.motion._logarithm import LARGEST_ORDER
-from thalweg.motion.descend import Progress, check_numbers, lay_out
+from thalweg.motion._run import Run, check_numbers, lay_out
+from thalweg.motion.descend import Progress
 from thalweg.motion.path import Path, bundle
 from thalweg.motion.rates import rounding_level
-from thalweg.motion.record import Measures, choose_measures, kept_iterations
+from thalweg.motion.record import choose_measures
 from thalweg.motion.starts import lane as one_of
 from thalweg.motion.starts import lifted, unstacked
 
@@ -80,6 +81,7 @@ def leap(
     every: int | None = None,
     records: int = 200,
     at: Any = None,
+    compress: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     throw: bool = False,
 ) -> Path:
@@ -114,6 +116,7 @@ def leap(
         every: Record every so many iterations.
         records: Otherwise record about so many, logarithmically spaced.
         at: Otherwise record exactly at these iterations.
+        compress: Move the smallest net with the same trajectory, as in `descend`.
         on_progress: Called about four times a second with a `Progress`.
         throw: Raise if a single run diverges or is interrupted.
 
@@ -152,8 +155,10 @@ def leap(
         "every": None if every is None else whole("every", every, least=1),
         "records": whole("records", records, least=2),
         "at": None if at is None else [whole("at", i) for i in np.ravel(at)],
+        "compress": compress,
     }
-    run = _Run(problem, choose_measures(measures), settings, starts, steps, batched)
+    chosen = choose_measures(measures)
+    run = Run.posed(problem, chosen, settings, starts, steps, batched)
     path = _drive(run, on_progress)
     if throw and isinstance(path.outcome, Outcome):
         path.outcome.raise_if_bad()
@@ -176,29 +181,8 @@ def again(
     settings = {**path.settings, "iterations": iterations}
     starts = path.start if path.batched else lifted(path.start)
     steps = jnp.atleast_1d(jnp.asarray(path.step_size))
-    run = _Run(path.problem, path.measures, settings, starts, steps, path.batched)
+    run = Run.posed(path.problem, path.measures, settings, starts, steps, path.batched)
     return _drive(run, on_progress)
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What stays the same from the first attempt to the last."""
-
-    problem: Any
-    measures: Measures
-    settings: dict[str, Any]
-    starts: Any
-    step_sizes: Array
-    batched: bool
-
-    @property
-    def lanes(self) -> int:
-        return self.step_sizes.shape[0]
-
-    @property
-    def accuracy(self) -> float:
-        asked = self.settings["accuracy"]
-        return -np.inf if asked is None else float(asked)
 
 
 @dataclass(frozen=True)
@@ -213,16 +197,11 @@ class _Course:
     rules: Rules
 
     @classmethod
-    def laid(cls, run: _Run) -> "_Course":
+    def laid(cls, run: Run) -> "_Course":
         """Lay out records, marks and the lanes at their starts."""
-        problem, settings = run.problem, run.settings
-        targets = kept_iterations(
-            settings["iterations"],
-            every=settings["every"],
-            records=settings["records"],
-            at=settings["at"],
-        )
-        packed = jax.vmap(problem.pack)(run.starts)
+        problem, starts, settings = run.scene.problem, run.scene.starts, run.settings
+        targets = run.targets
+        packed = jax.vmap(problem.pack)(starts)
         like = jax.tree.map(lambda leaf: leaf[0], packed)
         flat = jax.vmap(lambda tree: ravel_pytree(tree)[0])(packed)
         fitting = MARKED_BYTES // (8 * flat.size)
@@ -232,10 +211,10 @@ class _Course:
         never = np.full(capacity - targets.size, np.iinfo(np.int64).max)
         places = np.full(capacity, -1)
         places[marks] = np.arange(marks.size)
-        excess, limit = excess_and_limit(problem, run.starts)
+        excess, limit = excess_and_limit(problem, starts)
         _check_finite(np.asarray(excess))
         each = jnp.ones(run.lanes)
-        numbers = (run.accuracy, settings["momentum"], settings["gradient_tolerance"])
+        numbers = (_least(run), settings["momentum"], settings["gradient_tolerance"])
         rules = Rules(
             step_size=run.step_sizes,
             accuracy=numbers[0] * each,
@@ -245,7 +224,7 @@ class _Course:
             limit=limit,
             rest=rounding_level(problem) * each,
         )
-        row = jax.eval_shape(read_lanes, problem, run.measures, run.starts)
+        row = jax.eval_shape(read_lanes, problem, run.measures, starts)
         none = jnp.zeros(run.lanes, jnp.int64)
         done = excess <= rules.accuracy
         start = Lane(
@@ -289,7 +268,7 @@ class _Trust(NamedTuple):
     tolerance: np.ndarray
 
 
-def _drive(run: _Run, on_progress: Callable[[Progress], None] | None) -> Path:
+def _drive(run: Run, on_progress: Callable[[Progress], None] | None) -> Path:
     """Run ever more accurately until two attempts in a row agree."""
     course = _Course.laid(run)
     tolerance = max(FIRST * run.settings["tolerance"], FINEST)
@@ -317,7 +296,7 @@ def _drive(run: _Run, on_progress: Callable[[Progress], None] | None) -> Path:
 
 
 def _attempt(
-    run: _Run,
+    run: Run,
     course: _Course,
     on_progress: Callable[[Progress], None] | None,
     lanes: Lane,
@@ -348,7 +327,7 @@ def _attempt(
 
 
 def _advanced(
-    run: _Run,
+    run: Run,
     course: _Course,
     rules: list[Rules],
     parts: list[Lane],
@@ -356,14 +335,14 @@ def _advanced(
     effort: int,
 ) -> list[Lane]:
     """Advance every part on a thread of its own."""
-    small = len(parts) > 1 or max(run.problem.net.widths) <= SMALL_WIDTH
+    small = len(parts) > 1 or max(run.scene.problem.net.widths) <= SMALL_WIDTH
     on_cpu = jax.default_backend() == "cpu"
     compiled = advance_on_one_core if on_cpu and small else advance
 
     def one(pair: tuple[Rules, Lane]) -> Lane:
         own, part = pair
         after = compiled(
-            run.problem,
+            run.scene.problem,
             run.measures,
             course.like,
             course.plan,
@@ -381,7 +360,7 @@ def _advanced(
         return list(pool.map(one, pairs))
 
 
-def _stretch(run: _Run, course: _Course, lanes: Lane) -> dict[str, Any] | None:
+def _stretch(run: Run, course: _Course, lanes: Lane) -> dict[str, Any] | None:
     """Take a stretch in the middle by true steps and by leaps; `None` if it cannot."""
     reached = int(np.searchsorted(course.marks, int(np.min(lanes.slot))))
     if lanes.velocity is not None or reached == 0:
@@ -413,7 +392,7 @@ def _stretch(run: _Run, course: _Course, lanes: Lane) -> dict[str, Any] | None:
 
 
 def _compared(
-    run: _Run, course: _Course, rough: Lane, fine: Lane
+    run: Run, course: _Course, rough: Lane, fine: Lane
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return how far two attempts differ, and whether they agree as was asked."""
     slots = np.minimum(np.asarray(rough.slot), np.asarray(fine.slot))
@@ -429,17 +408,17 @@ def _compared(
     # Neither loss at the crossing may be as close to the accuracy as the attempts
     # are to each other.
     clear = np.abs(np.asarray(fine.excess) - np.asarray(rough.excess)) < (
-        run.accuracy - np.asarray(fine.excess)
+        _least(run) - np.asarray(fine.excess)
     )
     clear &= np.abs(np.asarray(fine.previous) - np.asarray(rough.previous)) < (
-        np.asarray(fine.previous) - run.accuracy
+        np.asarray(fine.previous) - _least(run)
     )
     at_start = np.asarray(fine.iteration) == 0
     return gap, close, same & (clear | ~reaching | at_start)
 
 
 def _gather(
-    run: _Run,
+    run: Run,
     course: _Course,
     lanes: Lane,
     trust: _Trust,
@@ -477,8 +456,8 @@ def _gather(
         measures=run.measures,
         settings=run.settings,
         start=one(run.starts),
-        weights=one(ends.weights),
-        velocity=None if ends.velocity is None else one(ends.velocity),
+        weights=one(run.scene.full(ends.weights)),
+        velocity=one(run.scene.full_velocity(ends.velocity)),
         step_size=np.asarray(run.step_sizes)
         if run.batched
         else float(run.step_sizes[0]),
@@ -489,17 +468,21 @@ def _gather(
         outcome=bundle(outcomes, run.batched),
         batched=run.batched,
         error=trust.error if run.batched else float(trust.error[0]),
-        notes={"leaps": {**(told if run.batched else first), "stretch": stretch}},
+        notes={
+            "leaps": {**(told if run.batched else first), "stretch": stretch},
+            **run.scene.notes,
+        },
     )
 
 
-def _ends(run: _Run, course: _Course, lanes: Lane) -> Ends:
+def _ends(run: Run, course: _Course, lanes: Lane) -> Ends:
     """Return every lane's end and records; one that ended holds its last state."""
-    weights = _unpacked(run.problem, course.like, lanes.weights + lanes.lost)
+    problem = run.scene.problem
+    weights = _unpacked(problem, course.like, lanes.weights + lanes.lost)
     velocity = (
         None
         if lanes.velocity is None
-        else _unpacked(run.problem, course.like, lanes.velocity)
+        else _unpacked(problem, course.like, lanes.velocity)
     )
     status, ended = np.asarray(lanes.status), np.asarray(lanes.iteration)
     kept = ended - (status == DIVERGED)
@@ -508,7 +491,7 @@ def _ends(run: _Run, course: _Course, lanes: Lane) -> Ends:
     clock = course.targets[:count]
     if not count or clock[-1] < last:
         clock = np.append(clock, last)
-    row = read_lanes(run.problem, run.measures, weights)
+    row = read_lanes(problem, run.measures, weights)
     slots = np.asarray(lanes.slot)
     recorded = np.arange(clock.size)[None, :] < slots[:, None]
     columns = {}
@@ -540,7 +523,7 @@ def _unpacked(problem: Any, like: Any, flat: Array) -> Any:
 
 
 def _snapshot(
-    run: _Run, course: _Course, lanes: Lane, which: np.ndarray, tolerance: float
+    run: Run, course: _Course, lanes: Lane, which: np.ndarray, tolerance: float
 ) -> Path:
     """Return the path so far, its error not known yet."""
     whole = _merged(course.start, lanes, which)
@@ -562,15 +545,21 @@ def _progress(lanes: Lane, total: int, snapshot: Callable[[], Path]) -> Progress
     )
 
 
+def _least(run: Run) -> float:
+    """Return the excess loss at which to stop; below everything for never."""
+    asked = run.settings["accuracy"]
+    return -np.inf if asked is None else float(asked)
+
+
 def _going(lanes: Lane, total: int) -> bool:
     return bool(
         np.any(np.asarray(lanes.active) & (np.asarray(lanes.iteration) < total))
     )
 
 
-def _first_effort(run: _Run) -> int:
+def _first_effort(run: Run) -> int:
     """Return how many gradients to spend per lane before looking at the clock."""
-    each = run.lanes * (6 * run.problem.net.parameters + 2000)
+    each = run.lanes * (6 * run.scene.problem.net.parameters + 2000)
     return max(1000, int(2e8 / each))
 
 

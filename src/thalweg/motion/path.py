@@ -40,6 +40,8 @@ class Path:
         notes: Further plain values, such as the seed and the data's name.
         error: Estimated largest error of a weight, one per run in a batch; `None`
             for a descent by true steps, and a flow, whose notes tell it.
+        inner: Weights and velocity at the end of the compressed net that moved,
+            from which `resume` goes on; `None` if nothing was compressed.
     """
 
     problem: Any
@@ -55,6 +57,7 @@ class Path:
     batched: bool
     notes: dict[str, Any] = field(default_factory=dict)
     error: Any = None
+    inner: tuple[Any, Any] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return a recorded column.
@@ -154,6 +157,7 @@ class Path:
             outcome=outcome,
             batched=False,
             error=None if self.error is None else float(self.error[index]),
+            inner=one(self.inner),
         )
 
     def with_notes(self, **notes: Any) -> "Path":
@@ -216,6 +220,8 @@ class Path:
             **_named("start", self.start),
             **_named("weights", self.weights),
             **_named("velocity", self.velocity),
+            **_named("inner", None if self.inner is None else self.inner[0]),
+            **_named("inner_velocity", None if self.inner is None else self.inner[1]),
             **{f"column.{name}": column for name, column in self.columns.items()},
             **problem_arrays,
         }
@@ -271,6 +277,7 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         for entry in card["measures"]
     )
     outcomes = tuple(Outcome.from_json(_infinite(entry)) for entry in card["outcomes"])
+    inner = _tree("inner", arrays)
     return Path(
         problem=problem,
         measures=measures,
@@ -285,6 +292,7 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         batched=card["batched"],
         notes=card["notes"],
         error=_number(arrays.get("error")),
+        inner=None if inner is None else (inner, _tree("inner_velocity", arrays)),
     )
 
 

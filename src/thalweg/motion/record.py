@@ -58,11 +58,21 @@ def column_name(measure: Any) -> str:
 
 
 def read_all(problem: Any, weights: Any, measures: Measures) -> Mapping[str, Array]:
-    """Return every measure of one state, by column name, as float64."""
-    return {
-        name: jnp.asarray(measure.read(problem, weights), dtype=jnp.float64)
-        for name, measure in measures
-    }
+    """Return every measure of one state, by column name, as float64.
+
+    Of a compressed problem each is read on the net it depends on.
+    """
+    row = {}
+    for name, measure in measures:
+        seen, way = problem, _same
+        if hasattr(problem, "seen_by"):
+            seen, way = problem.seen_by(measure)
+        row[name] = jnp.asarray(measure.read(seen, way(weights)), dtype=jnp.float64)
+    return row
+
+
+def _same(weights: Any) -> Any:
+    return weights
 
 
 def kept_iterations(
