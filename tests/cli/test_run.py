@@ -18,6 +18,8 @@ KEYS = [
     "step_size",
     "outcome",
     "rate",
+    "leaps",
+    "compressed",
     "certificates",
     "files",
     "seconds",
@@ -95,6 +97,46 @@ def test_the_noted_settings_make_the_same_run_again(thalweg, quick):
     again = thalweg(*shlex.split(first["command"])[1:]).json
     one, two = (Run.load(record["files"]["run"]) for record in (first, again))
     assert one.columns["loss"].tobytes() == two.columns["loss"].tobytes()
+
+
+def test_a_leaping_run_says_what_it_leapt_over(thalweg, quick):
+    asked = ("run", "--playground", "20", "--leap", "--step-size", "certified")
+    told = thalweg(*asked, "--json", *quick)
+    assert told.code == 0
+    assert told.json["outcome"]["iteration"] == 873_855
+    leaps = told.json["leaps"]
+    assert leaps["counted"]
+    assert leaps["leaps"] > 0
+    assert 0 <= leaps["error"] <= 1e-9
+    shown = thalweg("show", "runs/playground-1")
+    assert "count of iterations" in shown.out
+    path = Run.load("runs/playground-1")
+    assert path.error == leaps["error"]
+
+
+def test_a_net_that_can_be_compressed_moves_as_a_small_one(thalweg, quick):
+    asked = ("run", "--data", "diabetes", "--hidden", "40,40", "--iterations", "50")
+    small = thalweg(*asked, "--json", *quick).json
+    full = thalweg(*asked, "--no-compress", "--json", *quick).json
+    assert small["compressed"]["widths"] == [2, 1, 1, 1]
+    assert full["compressed"] is None
+    assert small["problem"]["widths"] == [10, 40, 40, 1]
+    losses = [record["outcome"]["loss"] for record in (small, full)]
+    assert abs(losses[0] - losses[1]) <= 1e-12 * losses[1]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "told"),
+    [
+        (("--tolerance", "1e-9"), "tolerance: belongs to leaps"),
+        (("--leap", "--tolerance", "1"), "tolerance"),
+        (("--leap", "--flow", "--horizon", "3"), "leap: belongs to a descent"),
+    ],
+)
+def test_what_does_not_go_with_leaps_is_one_sentence(thalweg, tokens, told):
+    answer = thalweg(*START, "--step-size", "0.1", *tokens)
+    assert (answer.code, answer.out) == (2, "")
+    assert told in answer.err
 
 
 def test_a_diverging_run_is_a_result(thalweg, quick):

@@ -5,6 +5,8 @@ the identity, the number of steps between two points is the integral of `1 / log
 (its Abel function); the rest is stepped.
 """
 
+from itertools import pairwise
+
 import mpmath as mp
 
 ORDER = 14
@@ -25,7 +27,7 @@ def lecture_count(depth, step, accuracy):
                 points.append(forward(points[-1]))
             total, sign = mp.mpf(0), 1
             for order in range(1, ORDER + 1):
-                points = [b - a for a, b in zip(points, points[1:], strict=False)]
+                points = [b - a for a, b in pairwise(points)]
                 total += sign * points[0] / order
                 sign = -sign
             return total

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lecture_oracle import lecture_count
 
 import thalweg as tw
-from lecture_oracle import lecture_count
 from thalweg._core.errors import DomainError, ShapeError
 from thalweg.linalg.chain import balanced_factors
 from thalweg.motion._logarithm import SERIES
@@ -72,9 +72,7 @@ def test_the_series_is_that_of_the_logarithm():
 
 
 # MATH A.5, and the numbers of the playground's page.
-@pytest.mark.parametrize(
-    ("depth", "count"), [(2, 21), (6, 91), (10, 987)]
-)
+@pytest.mark.parametrize(("depth", "count"), [(2, 21), (6, 91), (10, 987)])
 def test_the_lecture_s_counts_are_those_printed(depth, count):
     path = lecture(depth)
     assert path.outcome.converged

@@ -55,6 +55,20 @@ def interrupt_at(monkeypatch, iteration):
     return press
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_compressed_descent_goes_on_bit_for_bit(monkeypatch, tmp_path, momentum):
+    # Two layers 3-40-2 move as 3-5-2; what is resumed is the small net.
+    wide = tw.Problem(net=tw.LinearNet((3, 40, 2)), data=tw.Moments.whitened(GOAL))
+    draw = np.random.default_rng(0).standard_normal
+    weights = tuple(0.2 * draw(shape) for shape in wide.net.shapes)
+    asked = {**RUN, "iterations": LAST, "momentum": momentum}
+    whole = tw.descend(wide, weights, **asked)
+    assert whole.notes["compressed"]["widths"] == [3, 5, 2]
+    press = interrupt_at(monkeypatch, 40)
+    tw.descend(wide, weights, on_progress=press, **asked).save(tmp_path / "run")
+    same_paths(tw.resume(tw.Path.load(tmp_path / "run")), whole)
+
+
 @functools.cache
 def whole(momentum, runs):
     return tw.descend(problem(), start(runs), iterations=LAST, momentum=momentum, **RUN)

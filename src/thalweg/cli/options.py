@@ -104,6 +104,10 @@ class Moving:
     solver: Annotated[
         Text, Parameter(group=MOTION, help="dopri8, tsit5 or kvaerno5.")
     ] = None
+    compress: Annotated[
+        bool | None,
+        Parameter(group=MOTION, help="Move the smallest equal net (it does)."),
+    ] = None
     measures: Annotated[
         Text, Parameter(group=RECORD, help="What to record: loss,imbalance.")
     ] = None
@@ -142,6 +146,9 @@ def merged(raw: dict[str, Any], *options: Posing | Moving) -> dict[str, Any]:
     """
     tree = dict(raw)
     for given in options:
+        for key in _ousted(given):
+            tree.pop(key, None)
+    for given in options:
         for name, value in vars(given).items():
             if value is not None and name != "set":
                 _put_option(tree, name, value)
@@ -149,6 +156,17 @@ def merged(raw: dict[str, Any], *options: Posing | Moving) -> dict[str, Any]:
         for assignment in getattr(given, "set", ()):
             _assign(tree, assignment)
     return tree
+
+
+def _ousted(given: Posing | Moving) -> tuple[str, ...]:
+    """Return the keys of a file that the kind of motion asked for does away with."""
+    flow, leap = getattr(given, "flow", None), getattr(given, "leap", None)
+    keys: tuple[str, ...] = ()
+    if flow is not None:
+        keys += FLOWLESS if flow else FLOWING
+    if leap is not None:
+        keys += ("flow", *FLOWING) if leap else ("tolerance",)
+    return keys
 
 
 def literal(text: str) -> Any:
@@ -178,14 +196,6 @@ def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
     elif name == "start":
         tree.pop("init", None)
         tree["start"] = _listed(value)
-    elif name == "flow":
-        tree["flow"] = value
-        for key in FLOWLESS if value else FLOWING:
-            tree.pop(key, None)
-    elif name == "leap":
-        tree["leap"] = value
-        for key in ("flow", *FLOWING) if value else ("tolerance",):
-            tree.pop(key, None)
     elif name in ("records", "every"):
         tree.pop("every" if name == "records" else "records", None)
         tree[name] = literal(value)
@@ -196,7 +206,7 @@ def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in ("out", "data_dir", "solver", "page"):
+    if name in ("out", "data_dir", "solver", "page", "compress", "flow", "leap"):
         return value
     if name == "hidden":
         return _listed(value)

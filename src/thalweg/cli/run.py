@@ -102,6 +102,7 @@ def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
         "accuracy": settings.accuracy,
         "gradient_tolerance": settings.gradient_tolerance,
         "measures": _measures(settings),
+        "compress": settings.compress,
     }
     if settings.flow:
         return partial(

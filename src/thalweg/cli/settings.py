@@ -285,6 +285,7 @@ class Settings(BaseModel):
         solver: Of the flow.
         rtol: Relative tolerance of the solver.
         atol: Absolute tolerance of the solver.
+        compress: Move the smallest net with the same trajectory.
         measures: What is recorded.
         records: About how many records.
         every: Or record every so many iterations.
@@ -314,6 +315,7 @@ class Settings(BaseModel):
     solver: Solver | None = None
     rtol: Positive | None = None
     atol: Positive | None = None
+    compress: StrictBool = True
     measures: Annotated[
         tuple[Measure, ...],
         BeforeValidator(_several),

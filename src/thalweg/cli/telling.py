@@ -95,6 +95,8 @@ def run_record(
     `problem_record`), `settings` (as a settings file spells them), `step_size`,
     `outcome` (`status`, `iteration`, `time`, `loss`, `excess_loss`, `message`),
     `rate` (`kind`, `rate`, `uncertainty`, `window`, `records`, `unit`, or `null`),
+    `leaps` (what was leapt over, and the `error` of a weight; `null` for true
+    steps), `compressed` (`widths` of the net that moved, `neglected`; or `null`),
     `certificates` (each as `Certificate.to_json`), `files` (`run`, `page`,
     `figures`), `seconds`. A saved batch has lists for `outcome` and `rate`.
 
@@ -123,10 +125,19 @@ def run_record(
         "rate": [_rate(path.run(k)) for k in range(path.runs)]
         if several
         else _rate(path),
+        "leaps": _leaps(path),
+        "compressed": noted.get("compressed"),
         "certificates": [one.to_json() for one in certificates],
         "files": files,
         "seconds": round(seconds, 3),
     }
+
+
+def _leaps(path: Any) -> Any:
+    """Return what was leapt over, with the error; `None` for true steps."""
+    if "leaps" not in path.notes:
+        return None
+    return plain({**path.notes["leaps"], "error": path.error})
 
 
 def summary(path: Any, certificates: Sequence[Any]) -> Any:

@@ -59,6 +59,9 @@ def outcome_facts(path: Any) -> Facts:
             facts.append(("momentum", f"{settings['momentum']:g}"))
         if "leaps" in path.notes:
             facts += _leap_facts(path)
+    if "compressed" in path.notes:
+        widths = " - ".join(map(str, path.notes["compressed"]["widths"]))
+        facts.append(("moved as", f"{widths}, exactly the same trajectory"))
     for note in ("init", "seed"):
         if note in path.notes:
             facts.append((note, str(path.notes[note])))

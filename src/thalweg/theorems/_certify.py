@@ -426,8 +426,7 @@ def _check(
             known = [_checked(h, f"balls, {bits} bits") for h in again]
     promise = None
     if all(entry.verdict is Verdict.PROVED for entry in known):
-        bits = PRECISION if case.la is balls else 64
-        with balls.working_precision(bits):
+        with balls.working_precision(PRECISION):
             promise = theorem.guarantee(Case(problem, start, step, case.la))
     return tuple(known), promise
 
