@@ -96,8 +96,9 @@ def leap(
 
     `path.error` is the largest difference of a weight between the run returned and
     one a hundred times less accurate, at up to 16 records and the end: an estimate
-    from above as a rule, not a proof. If it exceeds `tolerance` times the largest
-    weight, the run is repeated more accurately, to the limit of float64 if need be. An
+    from above as a rule, not a proof, and zero where only true steps were taken
+    (what they lose to rounding is not in it). If it exceeds `tolerance` times the
+    largest weight, the run is repeated more accurately, to the limit of float64. An
     iteration count (to `accuracy`) is found by true steps through the crossing, and
     accepted when two runs agree on it and neither is closer to the accuracy than to
     the other; `path.notes["leaps"]["counted"]` says whether that was so.
