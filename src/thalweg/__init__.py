@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from thalweg.motion.leap import leap
     from thalweg.motion.path import Path
     from thalweg.motion.rates import iterations_to, observed_rate, plateaus
+    from thalweg.problem.compress import compress
     from thalweg.problem.datasets._load import load
     from thalweg.problem.moments import Moments
     from thalweg.problem.nets import LinearNet
@@ -42,6 +43,7 @@ _DOORS = {
     "iterations_to": "motion.rates",
     "observed_rate": "motion.rates",
     "plateaus": "motion.rates",
+    "compress": "problem.compress",
     "load": "problem.datasets._load",
     "Moments": "problem.moments",
     "LinearNet": "problem.nets",

@@ -11,6 +11,7 @@ import pytest
 import net_oracles
 import thalweg as tw
 from thalweg.measures import shelf
+from thalweg.problem.compress import compress
 from tolerances import EPS, close
 
 NAMES = shelf.names()
@@ -200,6 +201,76 @@ def test_what_is_not_declared_conserved_does_change(name):
     gap = read(name, "white", tight_flow().weights) - read(name, "white", start)
     if name != "sharpness_residual":  # zero to rounding at both ends
         assert float(jnp.abs(gap).max()) > 1e-6
+
+
+NETS = {
+    "two layers": ((3, 9, 2), "gaussian", {"std": 0.4}, "raw"),
+    "balanced": ((5, 6, 7, 2), "balanced", {"std": 0.5, "mix": True}, "white"),
+    "bottleneck": ((3, 7, 1, 6, 2), "gaussian", {"std": 0.5}, "raw"),
+    "inert parts": ((2, 7, 6, 2), "orthogonal", {"gain": 0.8}, "white"),
+}
+ALL_ROUNDS = {"top": 4, "rounds": 200}
+EXACT = {"sharpness": ALL_ROUNDS, "sharpness_residual": ALL_ROUNDS}
+
+
+@functools.cache
+def compressed(net):
+    """A compression, and small weights from a descent."""
+    widths, init, fields, kind = NETS[net]
+    draw = np.random.default_rng(6).standard_normal
+    inputs = draw((20, widths[0]))
+    labels = inputs @ draw((widths[0], 2)) + 0.3 * draw((20, 2))
+    data = (
+        tw.Moments.whitened(draw((2, widths[0])))
+        if kind == "white"
+        else tw.Moments.from_data(inputs, labels)
+    )
+    full = tw.Problem(net=tw.LinearNet(widths), data=data)
+    found = compress(full, tw.init(init, **fields).draw(jax.random.key(1), full.net))
+    weights, on_the_way = found.small_weights, []
+    for iteration in range(61):
+        if iteration in (0, 7, 60):
+            on_the_way.append(weights)
+        slopes = found.small_problem.gradient(weights)
+        weights = tuple(w - 0.05 * g for w, g in zip(weights, slopes, strict=True))
+    return found, on_the_way
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("net", NETS)
+def test_a_compressed_net_reads_as_the_full_one(name, net):
+    measure = tw.measure(name, **EXACT.get(name, {}))
+    found, on_the_way = compressed(net)
+    assert found.reduced
+    seen, raised = found.seen_by(measure)
+    read = jax.jit(measure.read)
+    for small in on_the_way:
+        whole = found.lift(small)
+        value, wanted = read(seen, raised(small)), read(found.problem, whole)
+        close(value, wanted, ulps=64, scale=scale_of(whole))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_measure_is_read_on_the_smallest_net_it_can_be(name):
+    measure = tw.measure(name)
+    for net in ("balanced", "inert parts"):
+        found = compressed(net)[0]
+        half = {
+            "moving parts": True,
+            "layers": found.all_moves,
+            "everything": False,
+        }[measure.depends_on]
+        hidden = found.seen_by(measure)[0].net.widths[1:-1]
+        after = [width + measure.spare_units for width in found.widths_after[1:-1]]
+        assert hidden == (tuple(after) if half else found.widths_before[1:-1])
+
+
+@pytest.mark.parametrize("name", ["alignment", "imbalance", "norm_gaps", "spread"])
+def test_what_depends_on_layers_sees_what_is_inert(name):
+    found, (small, *_) = compressed("inert parts")
+    value = tw.measure(name).read(found.half_problem, found.half_lift(small))
+    wanted = tw.measure(name).read(found.problem, found.lift(small))
+    assert float(jnp.abs(value - wanted).max()) > 1e-3
 
 
 def numpy_chain(case, run=0):

@@ -2,10 +2,13 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from thalweg._core.arrays import Array
 from thalweg._core.source import Source
+
+Dependence = Literal["moving parts", "layers", "everything"]
+"""What of a trajectory a measure looks at."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class AbstractMeasure:
         invariant_under: What may be done to the weights without changing it:
             `"rotations of hidden spaces"`, `"rotations of both ends"` (with the
             data turned along).
+        depends_on: What it takes to read it off a compressed net (see
+            `problem.compress`). `"moving parts"`: the parts of the layers that move
+            along a trajectory; `"layers"`: what is inert in them, too, but not
+            units without weights, except for `spare_units`; `"everything"`: the
+            hidden coordinates, or the widths.
         says: What theory says about it, in one sentence.
         source: Where it is defined.
     """
@@ -32,8 +40,14 @@ class AbstractMeasure:
     log_scale: ClassVar[bool] = False
     conserved: ClassVar[bool] = False
     invariant_under: ClassVar[tuple[str, ...]] = ()
+    depends_on: ClassVar[Dependence] = "everything"
     says: ClassVar[str] = ""
     source: ClassVar[Source | None] = None
+
+    @property
+    def spare_units(self) -> int:
+        """Return how many units without weights it must see in every hidden space."""
+        return 0
 
     def levels(self, problem: Any) -> Any:
         """Return values to compare with, drawn as dashed lines; `None` for none.

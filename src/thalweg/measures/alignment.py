@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from thalweg._core.arrays import Array, Float
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Alignment(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "layers"
     says: ClassVar[str] = "It is 1 throughout from a balanced start under the flow."
     source: ClassVar[Source] = ARORA2019.at(
         "Section 3.2, singular vectors of neighbours"

@@ -9,7 +9,7 @@ from thalweg._core.arrays import Scalar
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
 from thalweg.linalg.chain import end_to_end
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class DeficiencyMargin(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = (
         "While it is positive, no matrix of smaller loss has lost rank "
         "(Arora et al., Claim 1)."

@@ -8,7 +8,7 @@ from thalweg._core.papers import ROY2007
 from thalweg._core.source import Source
 from thalweg.linalg.chain import end_to_end
 from thalweg.linalg.spectra import effective_rank, singular_values
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class EffectiveRank(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = "From small starts it climbs in steps, mode by mode."
     source: ClassVar[Source] = ROY2007.at("Definition 1")
 

@@ -9,7 +9,7 @@ from thalweg._core.arrays import Scalar
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
 from thalweg.linalg.chain import end_to_end
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class EndToEndNorm(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = "At a global minimum it is the norm of the target."
     source: ClassVar[Source] = ARORA2019.at("Section 2")
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from thalweg._core.arrays import Scalar
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class ExcessLoss(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = (
         "The quantity the convergence theorems bound; a straight line on "
         "this scale is linear convergence."

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from thalweg._core.arrays import Scalar
 from thalweg._core.papers import CS439
 from thalweg._core.source import Source
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class GradientNorm(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = "It vanishes at critical points only: minima and saddles."
     source: ClassVar[Source] = CS439.at("Lecture 6, slide The gradient")
 

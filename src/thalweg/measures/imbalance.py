@@ -8,7 +8,7 @@ from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
 from thalweg.linalg import floats
 from thalweg.linalg.chain import invariants
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 def imbalance(weights: Any, la: Any = floats) -> Any:
@@ -37,6 +37,7 @@ class Imbalance(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "layers"
     says: ClassVar[str] = (
         "Constant along the flow; descent moves it by a multiple of the "
         "step size squared per step."

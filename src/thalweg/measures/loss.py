@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from thalweg._core.arrays import Scalar
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Loss(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = (
         "Along the flow it never increases; along descent it does not while"
         " the step is below 2 over the sharpness."

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from thalweg._core.arrays import Array, Float
 from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class NormGaps(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "layers"
     says: ClassVar[str] = (
         "Constant along the flow, so if one layer stays bounded all do."
     )

@@ -7,7 +7,7 @@ from thalweg._core.arrays import Array, Float
 from thalweg._core.papers import SAXE2014
 from thalweg._core.source import Source
 from thalweg.linalg.krylov import largest_eigenvalues
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,18 @@ class Sharpness(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "layers"
     says: ClassVar[str] = (
         "Descent is linearly stable where it is below 2 over the step size."
     )
     source: ClassVar[Source] = SAXE2014.at(
         "Appendix B, largest eigenvalue of the Hessian"
     )
+
+    @property
+    def spare_units(self) -> int:
+        """Return `top`: units without weights bring their own, equal eigenvalues."""
+        return self.top
 
     def read(self, problem: Any, weights: Any) -> Float[Array, " mode"]:
         """Return the values, of shape `(top,)`."""

@@ -9,7 +9,7 @@ from thalweg._core.arrays import Array, Float
 from thalweg._core.papers import SAXE2014
 from thalweg._core.source import Source
 from thalweg.linalg.chain import end_to_end
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class SingularModes(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "moving parts"
     says: ClassVar[str] = (
         "From small balanced starts the strong modes are learnt first, each"
         " along a sigmoid (Saxe et al.)."

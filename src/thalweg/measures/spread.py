@@ -9,7 +9,7 @@ from thalweg._core.arrays import Scalar
 from thalweg._core.papers import CS439
 from thalweg._core.source import Source
 from thalweg.linalg import floats
-from thalweg.measures._base import AbstractMeasure
+from thalweg.measures._base import AbstractMeasure, Dependence
 
 
 def spread(factors: Any, la: Any = floats) -> Any:
@@ -39,6 +39,7 @@ class Spread(AbstractMeasure):
         "rotations of hidden spaces",
         "rotations of both ends",
     )
+    depends_on: ClassVar[Dependence] = "layers"
     says: ClassVar[str] = (
         "It never grows along descent on the playground below the hyperbola"
         " (CS-439, Lemma on balanced iterates)."
