@@ -309,7 +309,7 @@ class Settings(BaseModel):
     momentum: Annotated[Real, Field(ge=0, lt=1)] | None = None
     gradient_tolerance: NonNegative | None = None
     leap: StrictBool = False
-    tolerance: Annotated[Real, Field(ge=1e-15, le=1e-2)] | None = None
+    tolerance: Annotated[Real, Field(ge=1e-13, le=1e-2)] | None = None
     flow: StrictBool = False
     horizon: Positive | None = None
     solver: Solver | None = None

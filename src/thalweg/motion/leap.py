@@ -60,6 +60,9 @@ FINEST = 1e-15
 STRETCH = 4096
 """True steps taken in the middle of a run, to hold leaps against."""
 
+CLOSEST = 1e-13
+"""The smallest tolerance: two runs in a row must be left to compare."""
+
 MARKS = 16
 MARKED_BYTES = 2**27
 """States kept to compare two runs at: so many, and no more memory than that."""
@@ -109,7 +112,7 @@ def leap(
         step_size: A number `> 0`, or one per run.
         iterations: Most steps to take, from 0 to `2**53`.
         accuracy: Excess loss at which to stop, `>= 0`; `None` never stops for it.
-        tolerance: Error allowed, relative to the largest weight, from 1e-15 to 1e-2.
+        tolerance: Error allowed, relative to the largest weight, from 1e-13 to 1e-2.
         momentum: Heavy-ball coefficient, from 0 to below 1.
         gradient_tolerance: Gradient norm that counts as rest, `>= 0`.
         measures: Names or measure objects to record; `loss` and `excess_loss`
@@ -141,9 +144,9 @@ def leap(
     check_numbers(iterations, accuracy, momentum, gradient_tolerance)
     if iterations > 2**53:
         raise DomainError(f"iterations is {iterations}; it must be at most 2**53.")
-    if not FINEST <= positive("tolerance", tolerance) <= 1e-2:
+    if not CLOSEST <= positive("tolerance", tolerance) <= 1e-2:
         raise DomainError(
-            f"tolerance is {tolerance:g}; it must be from {FINEST:g} to 1e-2."
+            f"tolerance is {tolerance:g}; it must be from {CLOSEST:g} to 1e-2."
         )
     starts, steps, batched = lay_out(problem, weights, step_size)
     settings = {
