@@ -36,7 +36,11 @@ ROOMS = {
     "linalg": "Chains of matrices",
 }
 RETURNED = {
-    "problem": ("problem.problem.Optimum", "problem.recipe.Preparation"),
+    "problem": (
+        "problem.problem.Optimum",
+        "problem.recipe.Preparation",
+        "problem.compress.Compression",
+    ),
     "motion": (
         "_core.outcome.Outcome",
         "_core.outcome.Outcomes",
@@ -44,6 +48,8 @@ RETURNED = {
         "motion.rates.Plateau",
         "motion.descend.Progress",
         "motion.flow.FlowProgress",
+        "motion.angle.AngleCondition",
+        "motion.angle.Kept",
     ),
     "theorems": (
         "theorems._certify.Checked",

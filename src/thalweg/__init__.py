@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg.doors import dataset, init, measure, theorem
     from thalweg.linalg.chain import end_to_end, invariants, segment
+    from thalweg.motion.angle import angle_condition
     from thalweg.motion.descend import descend, resume
+    from thalweg.motion.exact import (
+        ExactFlow,
+        escape_time,
+        exact_flow,
+        learning_time,
+        mode_strength,
+        mode_time,
+    )
     from thalweg.motion.flow import flow
     from thalweg.motion.leap import leap
     from thalweg.motion.path import Path
     from thalweg.motion.rates import iterations_to, observed_rate, plateaus
+    from thalweg.motion.train import train
     from thalweg.problem.compress import compress
-    from thalweg.problem.datasets._load import load
+    from thalweg.problem.datasets._load import load, load_samples
+    from thalweg.problem.losses import CrossEntropy, Huber, Logistic, Power, Squared
     from thalweg.problem.moments import Moments
     from thalweg.problem.nets import LinearNet
     from thalweg.problem.problem import Problem
+    from thalweg.problem.samples import SampleProblem
     from thalweg.problem.scalar import Playground
     from thalweg.report.figure import figure
     from thalweg.report.page import page
@@ -35,19 +47,34 @@ _DOORS = {
     "end_to_end": "linalg.chain",
     "invariants": "linalg.chain",
     "segment": "linalg.chain",
+    "angle_condition": "motion.angle",
     "descend": "motion.descend",
     "resume": "motion.descend",
+    "ExactFlow": "motion.exact",
+    "escape_time": "motion.exact",
+    "exact_flow": "motion.exact",
+    "learning_time": "motion.exact",
+    "mode_strength": "motion.exact",
+    "mode_time": "motion.exact",
     "flow": "motion.flow",
     "leap": "motion.leap",
     "Path": "motion.path",
     "iterations_to": "motion.rates",
     "observed_rate": "motion.rates",
     "plateaus": "motion.rates",
+    "train": "motion.train",
     "compress": "problem.compress",
     "load": "problem.datasets._load",
+    "load_samples": "problem.datasets._load",
+    "CrossEntropy": "problem.losses",
+    "Huber": "problem.losses",
+    "Logistic": "problem.losses",
+    "Power": "problem.losses",
+    "Squared": "problem.losses",
     "Moments": "problem.moments",
     "LinearNet": "problem.nets",
     "Problem": "problem.problem",
+    "SampleProblem": "problem.samples",
     "Playground": "problem.scalar",
     "figure": "report.figure",
     "page": "report.page",

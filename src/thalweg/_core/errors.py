@@ -80,7 +80,7 @@ def positive(name: str, value: Any, remedy: str = "") -> float:
         remedy: What to do instead, appended to the message.
 
     Returns:
-        The value, unchanged.
+        The value as a float.
 
     Raises:
         DomainError: If it is no number, zero, negative, infinite or NaN.
@@ -90,7 +90,7 @@ def positive(name: str, value: Any, remedy: str = "") -> float:
         raise DomainError(
             f"{name} is {_told(value)}; it must be positive and finite.{tail}"
         )
-    return value
+    return float(value)
 
 
 def at_least_zero(name: str, value: Any) -> float:
@@ -101,14 +101,14 @@ def at_least_zero(name: str, value: Any) -> float:
         value: Must be a number, `>= 0` and finite.
 
     Returns:
-        The value, unchanged.
+        The value as a float.
 
     Raises:
         DomainError: If it is no number, negative, infinite or NaN.
     """
     if not _is_number(value) or not 0 <= value < float("inf"):
         raise DomainError(f"{name} is {_told(value)}; it must be a finite number >= 0.")
-    return value
+    return float(value)
 
 
 def whole(name: str, value: Any, least: int = 0) -> int:

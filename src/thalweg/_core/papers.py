@@ -97,3 +97,21 @@ ROY2007 = Source(
     2007,
     beyond=True,
 )
+FUKUMIZU1998 = Source(
+    "fukumizu1998",
+    "K. Fukumizu",
+    "Effect of batch learning in multilayer neural networks",
+    "ICONIP",
+    1998,
+    beyond=True,
+)
+DOMINE2025 = Source(
+    "domine2025",
+    "C. Domine, N. Anguita, A. M. Proca, L. Braun, D. Kunin, P. A. M. Mediano, "
+    "A. M. Saxe",
+    "From lazy to rich: exact learning dynamics in deep linear networks",
+    "ICLR",
+    2025,
+    "arXiv:2409.14623",
+    beyond=True,
+)

@@ -13,7 +13,15 @@ START = Group("Start and step", sort_key=2)
 MOTION = Group("Motion", sort_key=3)
 RECORD = Group("Records and results", sort_key=4)
 
-FLOWLESS = ("iterations", "step_size", "momentum", "every", "leap", "tolerance")
+FLOWLESS = (
+    "iterations",
+    "step_size",
+    "momentum",
+    "every",
+    "leap",
+    "tolerance",
+    "optimizer",
+)
 """Keys of a descent, which a flow has not."""
 
 FLOWING = ("horizon", "solver", "rtol", "atol")
@@ -96,13 +104,16 @@ class Moving:
     tolerance: Annotated[
         Text, _word(MOTION, "tolerance", "Error a leaping run may make: 1e-9.")
     ] = None
+    optimizer: Annotated[
+        Text, Parameter(group=MOTION, help="sgd, heavy_ball, nesterov or adam.")
+    ] = None
     flow: Annotated[
         bool | None,
         Parameter(group=MOTION, help="Integrate the gradient flow instead."),
     ] = None
     horizon: Annotated[Text, _word(MOTION, "horizon", "Flow time to reach.")] = None
     solver: Annotated[
-        Text, Parameter(group=MOTION, help="dopri8, tsit5 or kvaerno5.")
+        Text, Parameter(group=MOTION, help="dopri8, tsit5, kvaerno5 or exact.")
     ] = None
     compress: Annotated[
         bool | None,
@@ -206,7 +217,16 @@ def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in ("out", "data_dir", "solver", "page", "compress", "flow", "leap"):
+    if name in (
+        "out",
+        "data_dir",
+        "solver",
+        "page",
+        "compress",
+        "flow",
+        "leap",
+        "optimizer",
+    ):
         return value
     if name == "hidden":
         return _listed(value)

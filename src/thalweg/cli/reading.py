@@ -217,6 +217,12 @@ def _motion_conflicts(raw: dict[str, Any], runs: bool) -> list[tuple[str, str]]:
             for key in FLOWING
             if key in raw
         ]
+        if "optimizer" in raw:
+            found += [
+                (key, "came with optimizer; leave one of them out.")
+                for key in ("leap", "momentum", "gradient_tolerance")
+                if raw.get(key) not in (None, False)
+            ]
         if "tolerance" in raw and raw.get("leap") is not True:
             found.append(("tolerance", "belongs to leaps; set leap = true as well."))
     if "records" in raw and "every" in raw:

@@ -104,6 +104,8 @@ def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
         "measures": _measures(settings),
         "compress": settings.compress,
     }
+    if settings.flow and settings.solver == "exact":
+        return partial(_solved, settings, posed)
     if settings.flow:
         return partial(
             flow,
@@ -124,10 +126,27 @@ def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
     }
     if settings.records is not None:
         common["records"] = settings.records
+    if settings.optimizer is not None:
+        from thalweg.motion.train import train
+
+        own = ("accuracy", "measures", "step_size", "iterations", "every", "records")
+        kept = {key: common[key] for key in own if key in common}
+        optimizer = settings.optimizer
+        return partial(train, posed.problem, posed.weights, optimizer, **kept)
     if settings.leap:
         common["tolerance"] = settings.tolerance
     mover = leap if settings.leap else descend
     return partial(mover, posed.problem, posed.weights, **common)
+
+
+def _solved(settings: Any, posed: Any, on_progress: Any) -> Any:
+    """Return the flow in closed form, as a path; there is no progress to show."""
+    from thalweg.motion.exact import exact_flow
+    from thalweg.motion.record import kept_times
+
+    times = kept_times(settings.horizon, None, settings.records)
+    found = exact_flow(posed.problem, posed.weights, times)
+    return found.path(_measures(settings))
 
 
 def _measures(settings: Any) -> list[Any]:

@@ -91,8 +91,17 @@ def _theorems(value: Any) -> Any:
 def _solver(value: str) -> str:
     from thalweg.motion.flow import SOLVERS
 
-    if value not in SOLVERS:
-        raise _fault(str(unknown(value, SOLVERS, "the list of solvers")))
+    known = (*SOLVERS, "exact")
+    if value not in known:
+        raise _fault(str(unknown(value, known, "the list of solvers")))
+    return value
+
+
+def _optimizer(value: str) -> str:
+    from thalweg.motion.train import OPTIMIZERS
+
+    if value not in OPTIMIZERS:
+        raise _fault(str(unknown(value, OPTIMIZERS, "the list of optimizers")))
     return value
 
 
@@ -115,6 +124,7 @@ NonNegative = Annotated[Real, Field(ge=0)]
 Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**53)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, lt=2**53)]
 Step = Annotated[float | str, PlainValidator(_step)]
+Optimizer = Annotated[StrictStr, AfterValidator(_optimizer)]
 Solver = Annotated[StrictStr, AfterValidator(_solver)]
 Names = Annotated[tuple[StrictStr, ...], BeforeValidator(_several)]
 Matrix = Annotated[tuple[tuple[Real, ...], ...], AfterValidator(_rectangular)]
@@ -280,6 +290,7 @@ class Settings(BaseModel):
         gradient_tolerance: Gradient norm that counts as rest.
         leap: Leap over iterations where it pays, instead of taking each.
         tolerance: Error a leaping run may make, relative to the largest weight.
+        optimizer: Take the steps of another optimizer instead (see `train`).
         flow: Integrate the gradient flow instead of descending.
         horizon: Flow time to reach.
         solver: Of the flow.
@@ -310,6 +321,7 @@ class Settings(BaseModel):
     gradient_tolerance: NonNegative | None = None
     leap: StrictBool = False
     tolerance: Annotated[Real, Field(ge=1e-13, le=1e-2)] | None = None
+    optimizer: Optimizer | None = None
     flow: StrictBool = False
     horizon: Positive | None = None
     solver: Solver | None = None

@@ -2,38 +2,19 @@ r"""How an aligned mode moves: its strength in time, and time in its strength.
 
 A mode of a target's singular value $s$ passes through one number a layer, and
 
-$$\dot a_j = (s - u) \prod_{k \ne j} a_k, \qquad u = \prod_k a_k,$$
+$$\dot a_j = (s - u) \prod_{k \ne j} a_k, \qquad u = \prod_k a_k.$$
 
-so every $a_j^2 - a_k^2$ is constant: all layers are functions of the smallest, and
-time is an integral over $u$,
-
-$$\dot u = (s - u)\, u^2 \sum_j a_j^{-2}.$$
-
-For one and two layers the solution is written out. Deeper, the integral is taken
-along the logit of $u/s$ (towards $s$) or the logarithm of $u$ (towards zero), on
-which its integrand is smooth whatever the depth, and inverted by Newton's method:
-both to rounding. For equal layers it is the hypergeometric function of the tests.
+For one and two layers the solution is written out; a deeper mode runs its course.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from thalweg._core.arrays import EPS, real
-from thalweg._core.errors import DomainError, positive, whole
-
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(16)
-SATURATED = 40.0
-"""Logit from which a strength equals its limit in float64."""
-VANISHED = 740.0
-"""Minus the logarithm at which a strength leaves float64."""
-CROSSING = 1e-9
-"""Of the next layer's strength: so near zero a crossing layer moves linearly."""
-FOREVER = 1e300
-"""A time at which nothing moves any more, in place of infinity."""
+from thalweg._core.errors import DomainError, whole
+from thalweg.motion._course import FOREVER, Course
 
 _Array = np.ndarray
 
@@ -61,11 +42,12 @@ def mode_time(strength: Any, start: Any, target: Any, depth: int | None = None) 
     Example:
         >>> round(float(mode_time(1.0, 0.01, 2.0, depth=2)), 12)
         1.323326206181
-        >>> np.round(mode_time([0.5, 1.9], 0.1, 2.0, depth=3), 9).tolist()
-        [0.585188427, 1.138104737]
+        >>> np.round(mode_time([0.1, 1.9, 2.0], 0.1, 2.0, depth=3), 9).tolist()
+        [0.0, 1.138104737, inf]
 
     Source:
-        Saxe, McClelland, Ganguli, equations (10) and (15); appendix A corrected.
+        Saxe, McClelland, Ganguli, Section 1.2 and equation (15); in appendix A, two
+        unequal layers take 2s for s.
     """
     return _each(strength, start, target, depth, lambda mode, u: mode.time(u))
 
@@ -94,7 +76,8 @@ def mode_strength(time: Any, start: Any, target: Any, depth: int | None = None) 
         1.365690962
 
     Source:
-        Saxe, McClelland, Ganguli, equation (9); appendix A corrected.
+        Saxe, McClelland, Ganguli, Section 1.2; in appendix A, two unequal layers
+        take 2s for s.
     """
     times = np.asarray(time, dtype=np.float64)
     if not np.all(times >= 0):
@@ -152,7 +135,7 @@ def escape_time(start: Any, target: Any, depth: int) -> Any:
         [4.61, 21.54, 50.0]
 
     Source:
-        Saxe, McClelland, Ganguli, equations (11) and (15).
+        Saxe, McClelland, Ganguli, equation (15).
     """
     depth = whole("depth", depth, least=2)
     small, goal = np.asarray(real("start", start)), np.asarray(real("target", target))
@@ -163,9 +146,7 @@ def escape_time(start: Any, target: Any, depth: int) -> Any:
     return small ** (2 / depth - 1) / ((depth - 2) * goal)
 
 
-def move_modes(
-    layers: _Array, targets: _Array, times: _Array, noise: _Array
-) -> _Array:
+def move_modes(layers: _Array, targets: _Array, times: _Array, noise: _Array) -> _Array:
     """Return the strength of every layer of every mode at every time.
 
     Args:
@@ -184,8 +165,10 @@ def move_modes(
         return (targets + gap)[:, None, :]
     if len(layers) == 2:
         return _move_pairs(layers, targets, clock, noise)
-    modes = [_Mode(a, float(s), noise) for a, s in zip(layers.T, targets, strict=True)]
-    return np.stack([mode.layers(clock) for mode in modes], axis=2)
+    moved = np.empty((clock.size, *layers.shape))
+    for index, (strengths, goal) in enumerate(zip(layers.T, targets, strict=True)):
+        moved[:, :, index] = Course(strengths, float(goal), noise).layers(clock)
+    return moved
 
 
 def _each(
@@ -193,7 +176,7 @@ def _each(
     start: Any,
     target: Any,
     depth: int | None,
-    read: Callable[["_Mode", _Array], _Array],
+    read: Callable[[Course, _Array], _Array],
 ) -> Any:
     """Read values mode by mode, each mode prepared once."""
     layers, goals = np.asarray(real("start", start)), np.asarray(real("target", target))
@@ -213,7 +196,7 @@ def _each(
     layers = layers.reshape(-1, layers.shape[-1])
     values, found = np.broadcast_to(values, shape), np.empty(shape)
     for index, (strengths, goal) in enumerate(zip(layers, goals, strict=True)):
-        mode = _Mode(strengths, float(goal), 4 * EPS * np.abs(strengths))
+        mode = Course(strengths, float(goal), 4 * EPS * np.abs(strengths))
         found[which == index] = read(mode, values[which == index])
     return found[()]
 
@@ -243,242 +226,17 @@ def _move_pairs(
     time = clock[:, None]
     with np.errstate(over="ignore", under="ignore"):
         fade = np.exp(-rate * time)
-        spent = _saturating(2 * rate, time)
-        norm = np.hypot(fade * np.sqrt(1 + spent * falling**2), np.sqrt(spent) * growing)
+        spent = saturating(2 * rate, time)
+        norm = np.hypot(
+            fade * np.sqrt(1 + spent * falling**2), np.sqrt(spent) * growing
+        )
         zero = np.zeros_like(norm)
         up = np.divide(np.broadcast_to(growing, norm.shape), norm, zero, where=norm > 0)
         down = fade * falling * np.divide(fade, norm, zero.copy(), where=norm > 0)
     return np.stack([low * up + high * down, high * up - low * down], axis=1)
 
 
-def _saturating(rate: _Array, time: _Array) -> _Array:
+def saturating(rate: _Array, time: _Array) -> _Array:
     """Return the integral of `exp(-rate t)` from 0 to `time`, for `rate >= 0`."""
     safe = np.where(rate > 0, rate, 1.0)
     return np.where(rate > 0, -np.expm1(-safe * time) / safe, time)
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """How the layers of a mode hang together.
-
-    Attributes:
-        ties: How many layers are as small as the smallest.
-        squares: By how much the squares of others exceed it, each value once.
-        counts: How many layers share it.
-    """
-
-    ties: int
-    squares: _Array
-    counts: _Array
-
-    def log_square(self, log_product: _Array) -> _Array:
-        """Return the logarithm of the smallest square, from that of the product."""
-        wanted = 2 * log_product
-        if not self.squares.size:
-            return wanted / self.ties
-        logs = np.log(self.squares)
-        most = (wanted - self.counts @ logs) / self.ties
-        found = np.minimum(most, wanted / (self.ties + self.counts.sum()))
-        for _ in range(60):
-            # Convex, and from the right: Newton's steps never overshoot.
-            over = np.logaddexp(found[..., None], logs)
-            miss = self.ties * found + over @ self.counts - wanted
-            step = miss / (self.ties + np.exp(found[..., None] - over) @ self.counts)
-            found = found - step
-            if np.all(np.abs(step) <= 2 * EPS * (1 + np.abs(found))):
-                break
-        return found
-
-    def log_pace(self, log_product: _Array) -> _Array:
-        r"""Return the logarithm of $u \sum_j a_j^{-2}$."""
-        square = self.log_square(log_product)
-        share = 1 / (1 + self.squares * np.exp(-square[..., None]))
-        return log_product - square + np.log(self.ties + share @ self.counts)
-
-
-@dataclass(frozen=True)
-class _Leg:
-    """A stretch on which a mode's strength moves one way and keeps its sign.
-
-    Attributes:
-        shape: How its layers hang together.
-        goal: Size of the target.
-        toward: What it moves to: `above` or `below` say from where to the goal,
-            `zero` that the goal has the other sign.
-        sign: Of the strength, beside that of the start.
-        begin: Time at which it begins.
-        edges: Panels of the variable.
-    """
-
-    shape: _Shape
-    goal: float
-    toward: str
-    sign: int
-    begin: float
-    edges: _Array
-
-    def variable(self, size: _Array) -> _Array:
-        """Return the variable of a strength's size."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if self.toward == "zero":
-                return -np.log(size)
-            return np.log(size / np.abs(self.goal - size))
-
-    def log_size(self, variable: _Array) -> _Array:
-        """Return the logarithm of the strength's size."""
-        if self.toward == "zero":
-            return -variable
-        if self.toward == "below":
-            return np.log(self.goal) - np.logaddexp(0, -variable)
-        return np.log(self.goal) - np.log(-np.expm1(-variable))
-
-    def slowness(self, variable: _Array) -> _Array:
-        """Return time by the variable."""
-        log_size = self.log_size(variable)
-        pull = self.goal + (np.exp(log_size) if self.toward == "zero" else 0.0)
-        with np.errstate(over="ignore"):
-            return np.exp(-self.shape.log_pace(log_size)) / pull
-
-    def spent(self, left: _Array, right: _Array) -> _Array:
-        """Return the time from one value of the variable to another."""
-        half = (right - left) / 2
-        inner = left[..., None] + half[..., None] * (NODES + 1)
-        return half * (self.slowness(inner) @ WEIGHTS)
-
-    @cached_property
-    def clock(self) -> _Array:
-        """Return the times at the edges."""
-        passed = np.cumsum(self.spent(self.edges[:-1], self.edges[1:]))
-        return self.begin + np.concatenate([[0.0], passed])
-
-    def time(self, size: _Array) -> _Array:
-        """Return the times at which the strength has a size; NaN outside."""
-        variable = self.variable(size)
-        inside = (variable >= self.edges[0]) & (variable <= self.edges[-1])
-        near = np.where(inside, variable, self.edges[0])
-        panel = np.searchsorted(self.edges[1:-1], near, side="right")
-        times = self.clock[panel] + self.spent(self.edges[panel], near)
-        return np.where(inside, times, np.nan)
-
-    def log_size_at(self, times: _Array) -> _Array:
-        """Return the logarithm of the size at times of this leg."""
-        panel = np.searchsorted(self.clock[1:-1], times, side="right")
-        left, right = self.edges[panel], self.edges[panel + 1]
-        passed, all_of_it = times - self.clock[panel], np.diff(self.clock)[panel]
-        with np.errstate(invalid="ignore"):
-            share = np.clip(np.nan_to_num(passed / all_of_it), 0.0, 1.0)
-        found = left + share * (right - left)
-        for _ in range(60):
-            miss = self.spent(left, found) - passed
-            step = np.nan_to_num(miss / self.slowness(found))
-            after = np.clip(found - step, left, right)
-            moved, found = np.abs(after - found), after
-            if np.all(moved <= 2 * EPS * (1 + np.abs(found))):
-                break
-        return self.log_size(found)
-
-
-@dataclass(frozen=True)
-class _Crossing:
-    """The moment in which the smallest layer passes zero, or leaves it.
-
-    Attributes:
-        goal: Size of the target.
-        others: Product of the other layers.
-        first: Strength at its begin, at most 0, towards the goal positive.
-        last: Strength at its end.
-        begin: Time at which it begins.
-    """
-
-    goal: float
-    others: float
-    first: float
-    last: float
-    begin: float
-
-    def time(self, strength: _Array) -> _Array:
-        """Return when a strength is had; NaN outside."""
-        inside = (strength >= self.first) & (strength <= self.last)
-        near = np.where(inside, strength, self.first)
-        passed = np.log1p((near - self.first) / (self.goal - near)) / self.others**2
-        return np.where(inside, self.begin + passed, np.nan)
-
-    @property
-    def end(self) -> float:
-        """Return when it ends."""
-        return float(self.time(np.asarray(self.last)))
-
-    def smallest_at(self, times: _Array) -> _Array:
-        """Return the smallest layer, towards the goal positive."""
-        passed = (times - self.begin) * self.others**2
-        strength = self.first * np.exp(-passed) - self.goal * np.expm1(-passed)
-        return strength / self.others
-
-
-class _Mode:
-    """One aligned mode of depth two or more, laid out in legs.
-
-    Every size is taken beside the sign of the product at the start (or, from zero,
-    of where it goes).
-    """
-
-    def __init__(self, layers: _Array, target: float, noise: _Array) -> None:
-        sizes = np.abs(layers)
-        self.smallest = int(np.argmin(sizes))
-        least = sizes[self.smallest]
-        level = sizes - least <= noise + noise[self.smallest]
-        self.squares = np.where(level, 0.0, (sizes - least) * (sizes + least))
-        self.least = float(least)
-        values, counts = np.unique(self.squares[~level], return_counts=True)
-        self.shape = _Shape(int(level.sum()), values, counts.astype(float))
-        self.signs = np.where(layers < 0, -1.0, 1.0)
-        if least == 0 and np.prod(self.signs) * target < 0:
-            self.signs[self.smallest] *= -1
-        self.sign = float(np.prod(self.signs))
-        self.target = self.sign * target
-        self.start = self.strengths(np.asarray(self.least))
-
-    def strengths(self, smallest: _Array) -> _Array:
-        """Return the product, beside its sign at the start."""
-        others = np.sqrt(smallest[..., None] ** 2 + self.squares)
-        others[..., self.smallest] = smallest
-        return np.prod(others, axis=-1)
-
-    @cached_property
-    def legs(self) -> list[Any]:
-        """Return the legs in order; none for a mode at rest."""
-        goal, start, ties = abs(self.target), float(self.start), self.shape.ties
-        if self.target > 0 and 0 < start != goal:
-            return [self._approach(start, 0.0)]
-        others = float(np.sqrt(np.prod(self.squares[self.squares > 0])))
-        if start == self.target or start == 0 and (ties > 1 or others * goal == 0):
-            return []
-        if goal == 0 or ties > 1:
-            return [self._decay(start, VANISHED)]
-        near = others * float(np.sqrt(self.shape.squares.min(initial=goal**2)))
-        near = min(CROSSING * near, goal / 2)
-        legs: list[Any] = [self._decay(start, -np.log(near))] if near < start else []
-        begin = float(legs[0].clock[-1]) if legs else 0.0
-        crossing = _Crossing(goal, others, -min(near, start), near, begin)
-        return [*legs, crossing, self._approach(near, crossing.end)]
-
-    def time(self, strength: _Array) -> _Array:
-        """Return when the product has these strengths."""
-        strength = self.sign * strength
-        found = np.where(strength == self.start, 0.0, np.nan)
-        limit = float(self.strengths(np.asarray(self._limit)))
-        for leg in self.legs:
-            side = 1.0 if _keeps_sign(leg) else np.sign(self.target)
-            found = np.where(np.isnan(found), leg.time(side * strength), found)
-        return np.where((strength == limit) & np.isnan(found), np.inf, found)
-
-    def strength(self, times: _Array) -> _Array:
-        """Return the product at these times."""
-        return self.sign * self.strengths(self._smallest_at(times))
-
-    def layers(self, times: _Array) -> _Array:
-        """Return every layer at these times, `"time layer"`."""
-        smallest = self._smallest_at(times)
-        sizes = np.sqrt(smallest[:, None] ** 2 + self.squares)
-        sizes[:, self.smallest] = smallest
-        return self.signs * sizes

@@ -152,9 +152,10 @@ def resume(
     """Go on with a path that was interrupted, or a descent out of budget.
 
     Args:
-        path: A path from `descend` or `flow` (possibly saved and loaded since).
+        path: A path from `descend`, `leap`, `train` or `flow` (possibly saved and
+            loaded since).
         iterations: New last iteration of a descent; the old one if `None`.
-        on_progress: As in `descend` or `flow`.
+        on_progress: As in the function that made the path.
 
     Returns:
         The whole path, from the first start. With the old number of iterations it
@@ -176,10 +177,15 @@ def resume(
     last = path.settings["iterations"]
     if iterations is not None:
         last = whole("iterations", iterations)
+    if path.settings["kind"] == "training":
+        from thalweg.motion.train import go_on as train_on  # noqa: PLC0415  (as above)
+
+        return train_on(path, iterations, on_progress)
     if path.settings["kind"] == "leap":
         from thalweg.motion.leap import again  # noqa: PLC0415  (it imports this)
 
-        return again(path, last, on_progress).with_notes(**path.notes)
+        after = again(path, last, on_progress)
+        return after.with_notes(**{**path.notes, **after.notes})
     done = int(path.iterations[-1])
     if last < done:
         raise DomainError(
@@ -330,6 +336,7 @@ def _already_ended(earlier: Path | None) -> list[Outcome] | None:
 def _slice(run: Run, speed: float | None) -> int:
     """Return how many iterations to spend next."""
     if speed is None:
-        work = run.lanes * (6 * run.scene.problem.net.parameters + 2000)
+        samples = getattr(run.scene.problem, "samples", None) or 1
+        work = run.lanes * (6 * run.scene.problem.net.parameters * samples + 2000)
         return max(100, int(2e8 / work))
     return max(1, int(speed * SLICE_SECONDS))

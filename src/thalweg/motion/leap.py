@@ -563,7 +563,8 @@ def _going(lanes: Lane, total: int) -> bool:
 
 def _first_effort(run: Run) -> int:
     """Return how many gradients to spend per lane before looking at the clock."""
-    each = run.lanes * (6 * run.scene.problem.net.parameters + 2000)
+    samples = getattr(run.scene.problem, "samples", None) or 1
+    each = run.lanes * (6 * run.scene.problem.net.parameters * samples + 2000)
     return max(1000, int(2e8 / each))
 
 

@@ -176,13 +176,18 @@ class Path:
 
         lead = ("run", "time") if self.batched else ("time",)
         data = {}
-        for name, measure in self.measures:
+        cards = dict(self.measures)
+        for name, column in self.columns.items():
+            measure = cards.get(name)
+            if measure is None:
+                data[name] = (lead, column, {})
+                continue
             axes = tuple(f"{name}_{axis}" for axis in measure.axes)
-            data[name] = (
-                (*lead, *axes),
-                self.columns[name],
-                {"symbol": measure.symbol, "description": type(measure).__doc__ or ""},
-            )
+            told = {
+                "symbol": measure.symbol,
+                "description": type(measure).__doc__ or "",
+            }
+            data[name] = ((*lead, *axes), column, told)
         coords = {"time" if self.is_flow else "iteration": ("time", self.clock)}
         return xarray.Dataset(
             data, coords=coords, attrs={**self.settings, "outcome": str(self.outcome)}
@@ -287,7 +292,11 @@ def _restored(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
         velocity=_tree("velocity", arrays),
         step_size=_number(arrays.get("step_size")),
         clock=arrays["clock"],
-        columns={name: arrays[f"column.{name}"] for name, _ in measures},
+        columns={
+            name.removeprefix("column."): column
+            for name, column in arrays.items()
+            if name.startswith("column.")
+        },
         outcome=bundle(outcomes, card["batched"]),
         batched=card["batched"],
         notes=card["notes"],

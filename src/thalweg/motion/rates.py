@@ -114,10 +114,14 @@ def iterations_to(path: Path, accuracy: float) -> int | None:
         The iteration, or `None` if the path's iterations do not suffice.
 
     Raises:
-        DomainError: If the path is a flow or a batch.
+        DomainError: If the path is a flow, a training or a batch.
     """
     if path.is_flow or isinstance(path.outcome, Outcomes):
         raise DomainError("iterations_to needs a single descent; choose path.run(i).")
+    if path.settings["kind"] == "training":
+        raise DomainError(
+            "iterations_to runs plain descents again; train once more with accuracy=."
+        )
     if path.outcome.converged and path.settings["accuracy"] == accuracy:
         return int(path.outcome.iteration)
     mover: Any = descend

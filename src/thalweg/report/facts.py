@@ -55,7 +55,9 @@ def outcome_facts(path: Any) -> Facts:
         facts.append(("runs", f"{path.runs}"))
     else:
         facts.append(("step size", f"{path.step_size:.9g}"))
-        if settings["momentum"]:
+        if settings["kind"] == "training":
+            facts.append(("optimizer", settings["optimizer"]))
+        if settings.get("momentum"):
             facts.append(("momentum", f"{settings['momentum']:g}"))
         if "leaps" in path.notes:
             facts += _leap_facts(path)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,6 +15,20 @@ from thalweg._core.errors import DomainError, StoreError
 from thalweg.report import look
 
 FORMATS = ("png", "svg", "pdf")
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """The card of a column that no measure stands behind."""
+
+    name: str
+    symbol: str = ""
+    axes: tuple[str, ...] = ()
+    log_scale: bool = False
+    conserved: bool = False
+
+    def levels(self, problem: Any) -> None:
+        return None
 
 
 def figure(path: Any, name: str, certificates: Sequence[Any] = ()) -> Figure:
@@ -35,7 +50,7 @@ def figure(path: Any, name: str, certificates: Sequence[Any] = ()) -> Figure:
         UnknownName: If the column was not recorded.
     """
     column = path[name]
-    measure = dict(path.measures)[name]
+    measure = dict(path.measures).get(name, _Plain(name.replace("_", " ")))
     with mpl.rc_context(look.RC):
         drawn = Figure(figsize=(look.WIDTH, look.HEIGHT), layout="constrained")
         axes = drawn.add_subplot()
@@ -101,7 +116,7 @@ def _lines(
     path: Any, measure: Any, column: np.ndarray
 ) -> tuple[list[tuple[str, np.ndarray]], str, bool]:
     """Return labelled curves, the title, and whether the scale is logarithmic."""
-    title = f"${measure.symbol}$" if measure.symbol else type(measure).__name__
+    title = f"${measure.symbol}$" if measure.symbol else _title(measure)
     log = measure.log_scale
     lead = 2 if path.batched else 1
     if measure.conserved and len(measure.axes) > 1:
@@ -123,6 +138,10 @@ def _lines(
         for index in np.ndindex(column.shape[1:])
     ]
     return list(zip(names, flat.T, strict=True)), title, log
+
+
+def _title(measure: Any) -> str:
+    return str(getattr(measure, "name", type(measure).__name__))
 
 
 def _draw(

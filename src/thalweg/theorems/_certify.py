@@ -391,7 +391,7 @@ def _is_about(certificate: Certificate, path: Any) -> bool:
         return False
     if path.is_flow:
         return True
-    plain = not path.settings["momentum"]
+    plain = path.settings["kind"] != "training" and not path.settings["momentum"]
     return plain and path.step_size == certificate.step_size
 
 
