@@ -125,9 +125,24 @@ def test_a_net_that_can_be_compressed_moves_as_a_small_one(thalweg, quick):
     assert abs(losses[0] - losses[1]) <= 1e-12 * losses[1]
 
 
+def test_an_optimizer_and_a_closed_form_are_runs_like_others(thalweg, quick):
+    asked = ("run", "--data", "diabetes", "--hidden", "5", "--json", *quick)
+    trained = thalweg(*asked, "--optimizer", "adam", "--iterations", "20").json
+    assert trained["settings"]["optimizer"] == "adam"
+    assert Run.load("runs/diabetes-1")["angle_cosine"].size > 2
+    flows = [
+        thalweg(*asked, "--flow", "--horizon", "3", "--solver", solver).json
+        for solver in ("exact", "dopri8")
+    ]
+    losses = [record["outcome"]["excess_loss"] for record in flows]
+    assert abs(losses[0] - losses[1]) <= 1e-7 * losses[1]
+
+
 @pytest.mark.parametrize(
     ("tokens", "told"),
     [
+        (("--optimizer", "adam", "--leap"), "leap: came with optimizer"),
+        (("--optimizer", "adamm"), "Did you mean 'adam'?"),
         (("--tolerance", "1e-9"), "tolerance: belongs to leaps"),
         (("--leap", "--tolerance", "1"), "tolerance"),
         (("--leap", "--flow", "--horizon", "3"), "leap: belongs to a descent"),

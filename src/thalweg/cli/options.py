@@ -27,6 +27,18 @@ FLOWLESS = (
 FLOWING = ("horizon", "solver", "rtol", "atol")
 """Keys of a flow, which a descent has not."""
 
+AS_THEY_ARE = (
+    "out",
+    "data_dir",
+    "solver",
+    "optimizer",
+    "page",
+    "compress",
+    "flow",
+    "leap",
+)
+"""Keys whose options are text or switches, not TOML values."""
+
 KEPT = ("center", "whiten", "labels", "scale", "bias", "data_dir")
 """Keys of a file's data that stay when an option names other data."""
 
@@ -217,16 +229,7 @@ def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in (
-        "out",
-        "data_dir",
-        "solver",
-        "page",
-        "compress",
-        "flow",
-        "leap",
-        "optimizer",
-    ):
+    if name in AS_THEY_ARE:
         return value
     if name == "hidden":
         return _listed(value)

@@ -366,18 +366,23 @@ def certificates_of(path: Any) -> list[Any]:
         path.problem,
         path.start,
         step_size=path.step_size,
-        path=None if path.settings.get("momentum") else path,
+        path=path if _is_plain(path) else None,
     )
 
 
 def remarks(path: Any) -> list[str]:
     """Return what must be said beside the tables."""
-    if path.settings.get("momentum"):
-        return [
-            "Certificates are about descent without momentum; nothing observed is "
-            "compared."
-        ]
-    return []
+    if _is_plain(path):
+        return []
+    return [
+        "Certificates are about descent without momentum; nothing observed is compared."
+    ]
+
+
+def _is_plain(path: Any) -> bool:
+    """Return whether a path is a flow or plain descent, of which theorems speak."""
+    training = path.settings["kind"] == "training"
+    return not training and not path.settings.get("momentum")
 
 
 def _noted_settings(path: Any) -> Any:

@@ -175,7 +175,7 @@ class Path:
         import xarray  # noqa: PLC0415
 
         lead = ("run", "time") if self.batched else ("time",)
-        data = {}
+        data: dict[str, Any] = {}
         cards = dict(self.measures)
         for name, column in self.columns.items():
             measure = cards.get(name)
