@@ -1,1 +1,5 @@
-"""Benchmarks of record: ours and the rival in one run, after both agree."""
+"""Benchmarks of record: ours and the rivals in one run, once all agree."""
+
+import jax
+
+jax.config.update("jax_enable_x64", True)

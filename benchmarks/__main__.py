@@ -1,58 +1,95 @@
-"""Run every benchmark, print the table, write it with machine and date.
+"""Run the benchmarks, print their tables, write them with machine and date.
 
-`python -m benchmarks [--dry]`: with `--dry` nothing is written.
+`python -m benchmarks [--only NAME[,NAME]] [--quick]`: only a whole run that is not
+quick is written down.
 """
 
+import argparse
 import json
-import sys
-from dataclasses import asdict
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import certificates, descent, process
-from benchmarks.timing import Row, machine
+import jax
+
+from benchmarks import (
+    alternatives,
+    certificates,
+    compression,
+    descent,
+    flops,
+    flows,
+    growth,
+    leaps,
+    process,
+)
+from benchmarks.timing import Table, machine, peak_gigabytes
 
 HERE = Path(__file__).parent
-HEAD = ["what", "who", "seconds (median)", "first call", "ours / theirs", "goal"]
-RACES = (
-    descent.one_net,
-    descent.many_nets,
-    certificates.width_100,
-    process.help_text,
-    process.long_run,
-)
+SECTIONS: dict[str, Callable[[bool], Table]] = {
+    "one": descent.one_net,
+    "many": descent.many_nets,
+    "compression": compression.wide_nets,
+    "theorem": leaps.theorem_steps,
+    "lecture": leaps.lecture,
+    "short": leaps.short_leaps,
+    "alternatives": alternatives.alternatives,
+    "flow": flows.flows,
+    "products": flops.products,
+    "rates": flops.rates,
+    "growth": growth.slopes,
+    "certificates": certificates.certificates,
+    "processes": process.processes,
+}
+HEAD = """# Benchmarks of record
+
+{today}, {machine}; {minutes:.0f} minutes, at most {gigabytes:.1f} GiB.
+Made by `make bench`: ours and the rivals in turn, in one process, once all agree on
+the result. Seconds are medians; `first call` is apart and includes the compilation of
+what no line above it has compiled.
+
+"""
 
 
 def main() -> None:
-    rows: list[Row] = []
-    for run in RACES:
-        found = run()
-        rows += found
-        for row in found:
-            print(" | ".join(row.cells()), flush=True)
-    if "--dry" not in sys.argv:
-        write(rows)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="shrink everything")
+    asked = parser.parse_args()
+    names = asked.only.split(",") if asked.only else list(SECTIONS)
+    if unknown := set(names) - set(SECTIONS):
+        parser.error(
+            f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}"
+        )
+    begun, tables = time.perf_counter(), {}
+    for name in names:
+        section = time.perf_counter()
+        tables[name] = SECTIONS[name](asked.quick)
+        jax.clear_caches()
+        print(tables[name].markdown())
+        print(f"({name}: {time.perf_counter() - section:.0f} s)\n", flush=True)
+    minutes = (time.perf_counter() - begun) / 60
+    print(f"{minutes:.1f} minutes, at most {peak_gigabytes():.1f} GiB")
+    if not (asked.only or asked.quick):
+        write(tables, minutes)
 
 
-def write(rows: list[Row]) -> None:
-    """Write the table of record and append to the machine's history."""
-    cells = [HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in cells)
-    (HERE / "RESULTS.md").write_text(
-        "# Benchmarks of record\n\n"
-        f"{date.today().isoformat()}, {machine()}. Made by `make bench`: ours and the "
-        "rivals in turn, in one process, after all agree on the result to 1e-12. "
-        "`first call` includes compilation.\n\n"
-        f"{table}\n",
-        encoding="utf-8",
+def write(tables: dict[str, Table], minutes: float) -> None:
+    """Write the tables of record and append to the machine's history."""
+    today = date.today().isoformat()
+    head = HEAD.format(
+        today=today, machine=machine(), minutes=minutes, gigabytes=peak_gigabytes()
     )
+    text = head + "\n".join(table.markdown() for table in tables.values())
+    (HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+    entry = {
+        "date": today,
+        "machine": machine(),
+        "tables": {name: table.rows for name, table in tables.items()},
+    }
     history = HERE / "history"
     history.mkdir(exist_ok=True)
-    entry = {
-        "date": date.today().isoformat(),
-        "machine": machine(),
-        "rows": [asdict(row) for row in rows],
-    }
     with open(history / "records.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
 

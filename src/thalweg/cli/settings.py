@@ -293,7 +293,7 @@ class Settings(BaseModel):
         optimizer: Take the steps of another optimizer instead (see `train`).
         flow: Integrate the gradient flow instead of descending.
         horizon: Flow time to reach.
-        solver: Of the flow.
+        solver: Of the flow; `exact` is its closed form, taken to the horizon.
         rtol: Relative tolerance of the solver.
         atol: Absolute tolerance of the solver.
         compress: Move the smallest net with the same trajectory.
