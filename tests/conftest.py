@@ -25,6 +25,13 @@ def _note(event: str, *_args: object, **_kwargs: object) -> None:
 jax.monitoring.register_event_duration_secs_listener(_note)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgetting():
+    """Drop compiled programs after every module: together they fill gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def compilations():
     """Return a function that counts the programs XLA compiled since it was asked."""
