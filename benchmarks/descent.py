@@ -57,7 +57,7 @@ def one_net(quick: bool) -> Table:
 
 def many_nets(quick: bool) -> Table:
     """Race a batch of runs against plain batched loops."""
-    runs, steps = (8, 50) if quick else (1000, 1000)
+    runs, steps = (8, 50) if quick else (1000, 500)
     target, start = gaussian_target(), gaussian_start(runs=runs)
     scan, given = jax_scan(target, steps, batched=True), tuple(map(jnp.asarray, start))
     gaussian = race(

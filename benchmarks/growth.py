@@ -61,8 +61,8 @@ def _fitted(
     name: str, sized: Sized, sizes: Sequence[int], least: float | None, expected: str
 ) -> Row:
     first, seconds = [], []
+    jax.clear_caches()
     for size in sizes:
-        jax.clear_caches()
         run = sized(size)
         if least is None:
             first.append(clocked(partial(run, size))[0])

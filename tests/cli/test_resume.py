@@ -18,7 +18,7 @@ from thalweg.cli.progress import Watch, clock
 from thalweg.motion.path import Path as Run
 
 SLOW = (
-    "run", "--data", "diabetes", "--hidden", "8", "--step-size", "1e-7",
+    "run", "--data", "diabetes", "--hidden", "8", "--step-size", "1e-9",
     "--accuracy", "1e-9", "--measures", "loss,imbalance", "--theorems", "none",
     "--no-page", "--quiet",
 )  # fmt: skip
