@@ -57,7 +57,7 @@ FINER = 1e-2
 FINEST = 1e-15
 """No run asks for more per leap: float64 resolves no more."""
 
-STRETCH = 4096
+STRETCH = 1024
 """True steps taken in the middle of a run, to hold leaps against."""
 
 CLOSEST = 1e-13
