@@ -37,7 +37,8 @@ class Shelf:
         package: Dotted name of the folder, as `thalweg.measures`.
         base: Name of the class that every entry subclasses.
         by_paper: Whether names are `file.Class` (a file holds several entries of
-            one paper) rather than the class name in lower case.
+            one paper, a folder of files those of a long one) rather than the class
+            name in lower case.
     """
 
     package: str
@@ -57,8 +58,8 @@ class Shelf:
         found = {
             card.name: card
             for folder in folders
-            for file in sorted(Path(folder).glob("[!_]*.py"))
-            for card in self._read(file)
+            for file in self._files(Path(folder))
+            for card in self._read(file, Path(folder))
         }
         return dict(sorted(found.items()))
 
@@ -142,17 +143,22 @@ class Shelf:
             )
         return entry(**fields)
 
-    def _read(self, file: Path) -> Iterator[Card]:
+    def _files(self, folder: Path) -> list[Path]:
+        below = [*folder.glob("[!_]*/[!_]*.py")] if self.by_paper else []
+        return sorted([*folder.glob("[!_]*.py"), *below])
+
+    def _read(self, file: Path, folder: Path) -> Iterator[Card]:
+        place = file.relative_to(folder).with_suffix("").parts
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
                 continue
             bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
             if self.base not in bases:
                 continue
-            name = f"{file.stem}.{node.name}" if self.by_paper else _snake(node.name)
+            name = f"{place[0]}.{node.name}" if self.by_paper else _snake(node.name)
             text = ast.get_docstring(node) or ""
             summary = text.partition("\n")[0]
-            yield Card(name, f"{self.package}.{file.stem}", node.name, summary)
+            yield Card(name, ".".join((self.package, *place)), node.name, summary)
 
 
 def _snake(name: str) -> str:

@@ -55,6 +55,7 @@ __all__ = [
     "sqrt",
     "total",
     "trace",
+    "widened",
     "working_precision",
 ]
 
@@ -134,6 +135,13 @@ def matrix(array: Any) -> BallMatrix:
         True
     """
     return BallMatrix(arb_mat(exact_floats(array).tolist()))
+
+
+def widened(a: BallMatrix, radius: float) -> BallMatrix:
+    """Return a matrix that holds all within `radius >= 0` of `a` in Frobenius norm."""
+    rows, columns = a.shape
+    noise = [[arb(0, radius)] * columns for _ in range(rows)]
+    return BallMatrix(a.data + arb_mat(noise))
 
 
 def identity(size: int) -> BallMatrix:

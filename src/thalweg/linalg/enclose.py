@@ -74,6 +74,7 @@ __all__ = [
     "sqrt",
     "total",
     "trace",
+    "widened",
 ]
 
 _SAFE = 2.0**1000
@@ -198,6 +199,11 @@ def matrix(array: Any) -> Enclosed:
         ([[0.11]], True)
     """
     return Enclosed(exact_floats(array))
+
+
+def widened(a: Enclosed, radius: float) -> Enclosed:
+    """Return every matrix within `radius >= 0` of `a` in Frobenius norm."""
+    return Enclosed(a.midpoint, upper(arb(a.radius) + arb(radius)))
 
 
 def identity(size: int) -> Enclosed:

@@ -6,8 +6,8 @@ weights, data and step.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from thalweg._core.errors import DomainError
 from thalweg._core.source import Source
 from thalweg.linalg import balls, enclose
 from thalweg.linalg.chain import end_to_end
+from thalweg.problem.problem import Problem
 from thalweg.problem.scalar import Playground
 
 Ball = Any
@@ -26,6 +27,39 @@ Ball = Any
 
 PRECISION = 256
 """Bits in which promises are computed, and the finest in which claims are decided."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The problems a theorem can be asked about at all.
+
+    Attributes:
+        name: What they are, as in `it is a linear network`.
+        kinds: Their types.
+    """
+
+    name: str
+    kinds: tuple[type, ...]
+
+    def holds(self, problem: Any) -> bool:
+        """Return whether a problem is one of them."""
+        return isinstance(problem, self.kinds)
+
+
+LINEAR = Setting("a linear network with squared loss", (Problem, Playground))
+SCALAR = Setting("the lecture's playground", (Playground,))
+
+
+class Kind(StrEnum):
+    """What sort of thing a theorem says."""
+
+    CONVERGENCE = "convergence"
+    FAILURE = "failure"
+    BOUND = "bound"
+    CONSERVATION = "conservation"
+    PREDICTION = "prediction"
+    CHANCE = "chance"
+    LANDSCAPE = "landscape"
 
 
 class Verdict(StrEnum):
@@ -81,12 +115,15 @@ class Case:
         start: The weights, as floats; `None` if the theorem draws its own.
         step_size: The step, or `None` for a flow.
         la: The arithmetic: `linalg.enclose` or `linalg.balls`.
+        radius: The true start is within this Frobenius distance of the floats,
+            layer by layer; 0 for the floats themselves.
     """
 
     problem: Any
     start: Any = None
     step_size: float | None = None
     la: Any = enclose
+    radius: float = 0.0
 
     @property
     def depth(self) -> int:
@@ -100,12 +137,13 @@ class Case:
 
     @cached_property
     def weights(self) -> list[Any]:
-        """Return the layers as matrices of the arithmetic."""
-        return [self.la.matrix(np.asarray(w)) for w in self.problem.chain(self.start)]
+        """Return the layers as matrices of the arithmetic, radius included."""
+        layers = [self.la.matrix(np.asarray(w)) for w in self.problem.chain(self.start)]
+        return [self.la.widened(w, self.radius) for w in layers] if self.radius else layers
 
     @cached_property
     def balls(self) -> list[Ball]:
-        """Return the weights of a net of width one as exact balls.
+        """Return the weights of a net of width one as balls, radius included.
 
         Raises:
             DomainError: If a layer has more than one weight.
@@ -113,7 +151,8 @@ class Case:
         chain = [np.asarray(layer) for layer in self.problem.chain(self.start)]
         if any(layer.size != 1 for layer in chain):
             raise DomainError("case.balls needs layers of one weight each.")
-        return [balls.scalar(float(layer.item())) for layer in chain]
+        known = [balls.scalar(float(layer.item())) for layer in chain]
+        return [x + balls.interval(-self.radius, self.radius) for x in known]
 
     @cached_property
     def step(self) -> Ball:
@@ -158,8 +197,33 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A promise that a recorded measure never leaves a range.
+
+    Attributes:
+        measure: Its column.
+        at_most: Ball of its upper bound, or `None`.
+        at_least: Ball of its lower bound, or `None`.
+    """
+
+    measure: str
+    at_most: Ball = None
+    at_least: Ball = None
+
+    def holds(self, column: np.ndarray, noise: float) -> bool:
+        """Return whether a recorded column stays in the range, but for `noise`."""
+        top = np.inf if self.at_most is None else balls.bounds(self.at_most)[1]
+        low = -np.inf if self.at_least is None else balls.bounds(self.at_least)[0]
+        inside = (column <= top + noise) & (column >= low - noise)
+        return bool(np.all(inside))
+
+
+@dataclass(frozen=True)
 class Guarantee:
     """What a theorem promises of a case whose hypotheses hold.
+
+    Of loss bounds, give a factor or a rate where one number says it all, else a
+    curve with its count.
 
     Attributes:
         statement: The promise in words, with its numbers.
@@ -167,10 +231,22 @@ class Guarantee:
         start: Ball of the excess loss at the start.
         factor: The excess loss is at most `factor ** t` times that at the start.
         rate: Or at most `exp(-rate * t)` times it.
+        curve: Or at most this function of an array of clock values, in floats
+            rounded up.
         count: Iterations or time to an accuracy, as the theorem states it; by
             default what the factor or the rate gives.
+        floor: Ball of what the excess loss never falls below: a failure.
+        lower: The excess loss is at least this function of an array of clock values,
+            in floats rounded down.
+        limit: Where the motion goes, in words; may be empty.
         probability: With at least this probability; `None` for a certain promise.
         conserved: Measures the theorem says stay constant.
+        kept: Ranges the theorem says measures stay in.
+        predictions: For a measure's column, its exact course: a function of an
+            array of clock values.
+        conclusions: Claims about the case itself that the theorem says hold; they
+            are checked like hypotheses, so a refuted one refutes the theorem.
+        values: The promise's named numbers, as balls.
     """
 
     statement: str
@@ -178,9 +254,19 @@ class Guarantee:
     start: Ball = None
     factor: Ball = None
     rate: Ball = None
+    curve: Callable[[np.ndarray], np.ndarray] | None = None
     count: Callable[[Ball], Ball] | None = None
+    floor: Ball = None
+    lower: Callable[[np.ndarray], np.ndarray] | None = None
+    limit: str = ""
     probability: Ball = None
     conserved: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    predictions: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(
+        default_factory=dict
+    )
+    conclusions: tuple[Hypothesis, ...] = ()
+    values: Mapping[str, Ball] = field(default_factory=dict)
 
     @property
     def decay(self) -> Ball:
@@ -190,7 +276,13 @@ class Guarantee:
         if self.factor is None:
             return None
         with balls.working_precision(PRECISION):
+            # A factor of zero is reached at once: any rate is true, none is finite.
             return -balls.log(self.factor)
+
+    @property
+    def bounds_loss(self) -> bool:
+        """Return whether it bounds the course of the loss from above."""
+        return self.curve is not None or self.decay is not None
 
     def time_to(self, accuracy: float) -> float | None:
         """Return a proven bound on the iterations, or the flow time, to an accuracy.
@@ -202,10 +294,10 @@ class Guarantee:
             A whole number of iterations, or a time; infinite if nothing finite is
             proved; `None` if the theorem bounds no loss.
         """
-        if self.start is not None and balls.bounds(self.start)[1] <= accuracy:
-            return 0.0
         if self.count is None and self.decay is None:
             return None
+        if self.start is not None and balls.bounds(self.start)[1] <= accuracy:
+            return 0.0
         with balls.working_precision(PRECISION):
             goal = balls.scalar(float(accuracy))
             if self.count is not None:
@@ -225,6 +317,8 @@ class Guarantee:
         Returns:
             Upper bounds, rounded up; `None` if the theorem gives no curve.
         """
+        if self.curve is not None:
+            return self.curve(np.asarray(clock, dtype=np.float64))
         if self.decay is None:
             return None
         decay = max(balls.bounds(self.decay)[0], 0.0)
@@ -275,10 +369,15 @@ class AbstractTheorem:
         bounds: The measure whose course is bounded, or `""`.
         clock: `iteration` for descent, `flow time` for the flow.
         status: How far the constants have been checked against the source.
+        kind: What sort of thing it says.
+        setting: The problems it can be asked about; of any other, `hypotheses` is
+            never called.
         about_draws: Whether it is about a random start rather than a given one.
     """
 
     source: ClassVar[Source]
+    kind: ClassVar[Kind] = Kind.CONVERGENCE
+    setting: ClassVar[Setting] = LINEAR
     about_draws: ClassVar[bool] = False
     bounds: ClassVar[str] = "loss"
     clock: ClassVar[str] = "iteration"
@@ -318,6 +417,26 @@ class AbstractTheorem:
             The step; `None` if no step helps, or the theorem is about the flow.
         """
         return None
+
+    def succeeds(self, case: Case, seed: int) -> bool:
+        """Draw once what a random promise is about, and say whether it came true.
+
+        Only theorems whose guarantee has a probability answer this.
+
+        Args:
+            case: The case; its start is not used where the theorem draws its own.
+            seed: Of the draw, `>= 0`.
+
+        Returns:
+            Whether the promised event happened.
+
+        Raises:
+            DomainError: If the promise is not about chance.
+        """
+        raise DomainError(
+            f"{type(self).__name__} promises nothing about chance; only theorems with "
+            "a probability can be drawn."
+        )
 
     def witnesses(self) -> Iterator[Example]:
         """Yield cases that satisfy every hypothesis."""

@@ -397,6 +397,8 @@ def _is_about(certificate: Certificate, path: Any) -> bool:
 
 def _safe_step(theorem: AbstractTheorem, problem: Any, start: Any) -> float | None:
     """Return the theorem's own step, in finer arithmetic where float64 has none."""
+    if not theorem.setting.holds(problem):
+        return None
     step = theorem.safe_step(Case(problem, start, None, enclose))
     if step is not None:
         return step
@@ -415,6 +417,9 @@ def _check(
     The promise is computed in balls of high precision, so that what was proved is
     never lost again to rounding.
     """
+    if not theorem.setting.holds(problem):
+        other = Hypothesis(f"it is {theorem.setting.name}", fact=False)
+        return (_checked(other, "fact"),), None
     case = Case(problem, start, step, enclose)
     known = [_checked(h, "float64") for h in theorem.hypotheses(case)]
     for bits in PRECISIONS:
@@ -484,7 +489,10 @@ def _drift(names: Sequence[str], path: Any) -> float | None:
 
 def _name(theorem: AbstractTheorem) -> str:
     kind = type(theorem)
-    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+    module = kind.__module__
+    inside = module.removeprefix("thalweg.theorems.")
+    own = inside.partition(".")[0] if inside != module else module.rpartition(".")[2]
+    return f"{own}.{kind.__name__}"
 
 
 def _unit(clock: str) -> str:
