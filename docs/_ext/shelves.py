@@ -52,8 +52,8 @@ RETURNED = {
         "motion.angle.Kept",
     ),
     "theorems": (
-        "theorems._certify.Checked",
-        "theorems._certify.Observed",
+        "theorems._certificate.Checked",
+        "theorems._certificate.Observed",
         "theorems._base.Guarantee",
     ),
 }

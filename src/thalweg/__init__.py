@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from thalweg.report.figure import figure
     from thalweg.report.page import page
     from thalweg.report.table import summary
-    from thalweg.theorems._certify import Certificate, certify, certify_all
+    from thalweg.theorems._certificate import Certificate
+    from thalweg.theorems._certify import certify, certify_all
 
 __version__ = "0.1.0"
 
@@ -79,7 +80,7 @@ _DOORS = {
     "figure": "report.figure",
     "page": "report.page",
     "summary": "report.table",
-    "Certificate": "theorems._certify",
+    "Certificate": "theorems._certificate",
     "certify": "theorems._certify",
     "certify_all": "theorems._certify",
 }

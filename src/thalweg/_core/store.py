@@ -141,6 +141,25 @@ def load(
     return card, arrays
 
 
+def write_whole(file: Path, data: bytes) -> None:
+    """Write a file so that it is never seen half written.
+
+    Args:
+        file: Where to; replaced in one moment. Its folder is made if need be.
+        data: What it shall hold.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(file, lambda opened: opened.write(data))
+    except OSError as error:
+        raise StoreError(
+            f"{file} could not be written: {error.strerror or error}."
+        ) from error
+
+
 def _write(file: Path, content: Callable[[IO[bytes]], Any]) -> None:
     """Write a file beside its place, flush it to the disk, and rename it there."""
     beside = file.with_name(f".{file.name}.part")

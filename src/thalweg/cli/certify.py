@@ -1,6 +1,7 @@
 """`thalweg certify`: which theorems apply, and what they promise."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ def certify(
         tuple[str, ...], Parameter(group=RECORD, negative=(), show_default=False)
     ] = (),
     explain: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
+    out: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
     json: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
 ) -> int:
     """Certify what theory promises of a start and a step; nothing is run.
@@ -30,7 +32,9 @@ def certify(
         file: Settings as TOML, as for `run`. Options win.
         posing: What is learned.
         theorem: Only this theorem. Repeatable.
-        explain: Print the full statement of each theorem too.
+        explain: Say in words what applies, what nearly does, and what would mend it;
+            for single theorems print their full statement too.
+        out: Write every proved certificate to a file in this folder, for `verify`.
         json: Print one JSON object and nothing else.
 
     Returns:
@@ -52,17 +56,55 @@ def certify(
         watch.phase("certifying")
         step = step_of(settings, posed) if "step_size" in reading.given else None
         found = certificates(settings, posed.problem, posed.weights, step_size=step)
+        told = _explained(found) if explain else None
+    files = [] if out is None else _saved(found, out)
     if json:
-        telling.say_json({"certificates": [one.to_json() for one in found]})
+        record: dict[str, Any] = {"certificates": [one.to_json() for one in found]}
+        if told is not None:
+            record["explanation"] = told.to_json()
+        if out is not None:
+            record["files"] = files
+        telling.say_json(record)
         return 0
+    if told is not None and not theorem:
+        for line in told.lines():
+            telling.say(line)
+    else:
+        _say_each(found, told)
+    for file in files:
+        telling.say(f"certificate: {file}")
+    return 0
+
+
+def _explained(found: Sequence[Any]) -> Any:
+    from thalweg.theorems._explain import explain
+
+    return explain(found)
+
+
+def _say_each(found: Sequence[Any], told: Any) -> None:
+    """Print every certificate; with an explanation, statements and mends too."""
     for one in found:
         for line in one.lines():
             telling.say(line)
-        if explain:
+        if told is not None:
             for line in _statement(one):
                 telling.say(f"    {line}".rstrip())
+            for near, changes in told.nearly:
+                for change in changes if near is one else ():
+                    telling.say(f"  mend: {change.line()}")
         telling.say()
-    return 0
+
+
+def _saved(found: Sequence[Any], out: Path) -> list[str]:
+    """Write what is proved, a file each; return the files."""
+    from thalweg.theorems._base import Verdict
+
+    return [
+        str(one.save(out / f"{one.theorem}.json"))
+        for one in found
+        if one.verdict is Verdict.PROVED
+    ]
 
 
 def _statement(certificate: Any) -> list[str]:

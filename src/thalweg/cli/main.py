@@ -17,6 +17,7 @@ from thalweg.cli.data import data
 from thalweg.cli.list import show_list
 from thalweg.cli.run import run
 from thalweg.cli.show import show
+from thalweg.cli.verify import verify
 
 LIMITS = (OSError, MemoryError, RuntimeError)
 """What is raised where the machine cannot do what was asked."""
@@ -35,6 +36,7 @@ app = App(
 )
 app.command(run)
 app.command(certify)
+app.command(verify)
 app.command(show)
 app.command(data)
 app.command(show_list, name="list")

@@ -139,7 +139,9 @@ class Case:
     def weights(self) -> list[Any]:
         """Return the layers as matrices of the arithmetic, radius included."""
         layers = [self.la.matrix(np.asarray(w)) for w in self.problem.chain(self.start)]
-        return [self.la.widened(w, self.radius) for w in layers] if self.radius else layers
+        return (
+            [self.la.widened(w, self.radius) for w in layers] if self.radius else layers
+        )
 
     @cached_property
     def balls(self) -> list[Ball]:
@@ -432,7 +434,7 @@ class AbstractTheorem:
 
         Raises:
             DomainError: If the promise is not about chance.
-        """
+        """  # noqa: DOC202
         raise DomainError(
             f"{type(self).__name__} promises nothing about chance; only theorems with "
             "a probability can be drawn."
