@@ -80,6 +80,8 @@ def scalar(value: Any) -> Rational:
     """Return an integer, a finite float or a rational number as a rational number."""
     if isinstance(value, fmpq):
         return value
+    if isinstance(value, int | np.integer):
+        return fmpq(int(value))
     return fmpq(*map(int, float(value).as_integer_ratio()))
 
 
