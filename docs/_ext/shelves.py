@@ -55,7 +55,11 @@ RETURNED = {
         "theorems._certificate.Checked",
         "theorems._certificate.Observed",
         "theorems._base.Guarantee",
+        "theorems._chance.Frequency",
+        "theorems._explain.Explanation",
+        "theorems._mends.Mend",
     ),
+    "report": ("report.looseness.Looseness",),
 }
 """What the doors return, and nobody makes himself."""
 

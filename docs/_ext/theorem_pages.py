@@ -5,7 +5,7 @@ from pathlib import Path
 from mathml import with_math
 from rst import card, cited, described, heading, picture, table, title
 
-from thalweg import certify, descend, figure, flow
+from thalweg import Playground, Problem, certify, descend, figure, flow
 from thalweg._core.errors import DomainError
 from thalweg.theorems import shelf
 
@@ -16,14 +16,19 @@ ROOM_FOR_ITERATIONS = 20_000
 def theorems(figures: Path):
     """Return the page of all theorems and one page for each, by name."""
     rows = [
-        (f":doc:`{name} <theorem-{name}>`", with_math(entry.summary), _clock(name))
+        (
+            f":doc:`{name} <theorem-{name}>`",
+            with_math(entry.summary),
+            _kind(name),
+            _clock(name),
+        )
         for name, entry in shelf.cards.items()
     ]
     listing = [
         title("Theorems"),
         "`tw.certify(name, problem, weights, step_size=...)` checks one, "
         "`tw.certify_all(problem, weights)` all of them.\n",
-        table(("name", "what it says", "clock"), rows),
+        table(("name", "what it says", "kind", "clock"), rows),
         ".. toctree::\n   :hidden:\n",
         *(f"   {name} <theorem-{name}>" for name in shelf),
         "",
@@ -36,12 +41,18 @@ def _clock(name):
     return shelf.entry(name).clock
 
 
+def _kind(name):
+    return str(shelf.entry(name).kind)
+
+
 def _page(name, figures):
     entry = shelf.entry(name)
     parts = [
         title(name),
         described(entry),
         card(
+            ("kind", entry.kind),
+            ("about", entry.setting.name),
             ("bounds", entry.bounds or "no measure"),
             ("clock", entry.clock),
             ("source", cited(getattr(entry, "source", None))),
@@ -86,8 +97,27 @@ def _witnesses(theorem):
             f"**Witness {number}**: {_told(example.problem)}{step}.\n",
             table(("hypothesis", "slack", "decided by", "verdict"), rows),
             f"{_promised(certificate)}\n",
+            *_numbers(certificate),
+            *_conclusions(certificate),
         ]
     return "\n".join([heading("Where it holds"), *parts]) if parts else ""
+
+
+def _numbers(certificate):
+    rows = [(name, _interval(ends)) for name, ends in certificate.values.items()]
+    return [table(("number of the promise", "value"), rows)] if rows else []
+
+
+def _conclusions(certificate):
+    rows = [
+        (f"``{entry.name}``", _interval(entry.slack), entry.verdict)
+        for entry in certificate.conclusions
+    ]
+    return (
+        [table(("it follows, and was checked", "slack", "verdict"), rows)]
+        if rows
+        else []
+    )
 
 
 def _counterexamples(theorem):
@@ -113,16 +143,14 @@ def _compared(name, theorem, figures):
     example = next(iter(theorem.witnesses()), None)
     if example is None:
         return ""
-    headed = heading("Promise against observation")
     certificate = _certified(theorem, example)
-    if example.start is None or certificate.guarantee is None:
-        return headed + (
-            "\nThe promise is not about a single run, so there is none to set beside "
-            "it.\n"
-        )
-    conserved = certificate.guarantee.conserved
-    shown = conserved[0] if conserved else "excess_loss"
-    path = _run(example, certificate, (*conserved, "excess_loss"))
+    if not _about_a_run(certificate, example):
+        return ""
+    headed = heading("Promise against observation")
+    promise = certificate.guarantee
+    named = (*promise.conserved, *promise.predictions)
+    shown = named[0] if named else "excess_loss"
+    path = _run(example, certificate, (*named, "excess_loss"))
     compared = _certified(theorem, example, path)
     file = figures / f"theorem-{name}.svg"
     figure(path, shown, [compared]).savefig(file, metadata={"Date": None})
@@ -135,6 +163,16 @@ def _compared(name, theorem, figures):
             picture(f"figures/{file.name}", f"{shown}, promised and observed"),
         ]
     )
+
+
+def _about_a_run(certificate, example):
+    """Return whether a run from the example shows what is promised."""
+    promise = certificate.guarantee
+    runs = isinstance(example.problem, Problem | Playground)
+    if promise is None or example.start is None or not runs:
+        return False
+    told = (promise.bounds_loss, promise.floor, promise.lower, promise.conserved)
+    return any(told) or bool(promise.predictions)
 
 
 def _run(example, certificate, measures):
@@ -151,7 +189,7 @@ def _run(example, certificate, measures):
     return flow(
         example.problem,
         example.start,
-        horizon=promised or 10.0,
+        horizon=promised if promised and promised < float("inf") else 10.0,
         accuracy=None if promised is None else certificate.accuracy,
         measures=measures,
     )
@@ -167,12 +205,16 @@ def _observed(certificate):
             f"Excess loss {certificate.accuracy:.0e}: promised within "
             f"{certificate.promised:,.6g} {_unit(certificate)}, observed {took}."
         )
+    if seen.deviation is not None:
+        told.append(f"Relative distance from the prediction: {seen.deviation:.1e}.")
     if seen.drift is not None:
         told.append(f"Largest change of what is conserved: {seen.drift:.1e}.")
     return " ".join(told)
 
 
 def _told(problem):
+    if not isinstance(problem, Problem | Playground):
+        return type(problem).__name__
     net = "-".join(map(str, problem.net.widths))
     if not hasattr(problem, "data"):
         return f"playground of depth {problem.depth}"

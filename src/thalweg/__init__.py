@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from thalweg.problem.samples import SampleProblem
     from thalweg.problem.scalar import Playground
     from thalweg.report.figure import figure
+    from thalweg.report.looseness import looseness
     from thalweg.report.page import page
     from thalweg.report.table import summary
     from thalweg.theorems._certificate import Certificate
     from thalweg.theorems._certify import certify, certify_all
+    from thalweg.theorems._chance import monte_carlo
+    from thalweg.theorems._explain import explain
+    from thalweg.theorems._mends import mends
 
 __version__ = "0.1.0"
 
@@ -78,11 +82,15 @@ _DOORS = {
     "SampleProblem": "problem.samples",
     "Playground": "problem.scalar",
     "figure": "report.figure",
+    "looseness": "report.looseness",
     "page": "report.page",
     "summary": "report.table",
     "Certificate": "theorems._certificate",
     "certify": "theorems._certify",
     "certify_all": "theorems._certify",
+    "monte_carlo": "theorems._chance",
+    "explain": "theorems._explain",
+    "mends": "theorems._mends",
 }
 
 __all__ = [*sorted(_DOORS)]

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ def certify(
     ] = (),
     explain: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
     out: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
+    looseness: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
+    draws: Annotated[int | None, Parameter(group=RECORD, show_default=False)] = None,
     json: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
 ) -> int:
     """Certify what theory promises of a start and a step; nothing is run.
@@ -35,6 +38,10 @@ def certify(
         explain: Say in words what applies, what nearly does, and what would mend it;
             for single theorems print their full statement too.
         out: Write every proved certificate to a file in this folder, for `verify`.
+        looseness: Run every theorem at its own step until its promise is due, and
+            set promised beside observed iterations.
+        draws: Draw starts this often for promises about chance, and count how often
+            they come true.
         json: Print one JSON object and nothing else.
 
     Returns:
@@ -56,24 +63,81 @@ def certify(
         watch.phase("certifying")
         step = step_of(settings, posed) if "step_size" in reading.given else None
         found = certificates(settings, posed.problem, posed.weights, step_size=step)
-        told = _explained(found) if explain else None
-    files = [] if out is None else _saved(found, out)
+        asked = _Asked(
+            found,
+            statements=explain and bool(theorem),
+            told=_explained(found) if explain else None,
+            loose=_looseness(found, posed) if looseness else None,
+            chances=None if draws is None else _chances(found, posed.problem, draws),
+            files=None if out is None else _saved(found, out),
+        )
     if json:
-        record: dict[str, Any] = {"certificates": [one.to_json() for one in found]}
-        if told is not None:
-            record["explanation"] = told.to_json()
-        if out is not None:
-            record["files"] = files
-        telling.say_json(record)
-        return 0
-    if told is not None and not theorem:
-        for line in told.lines():
-            telling.say(line)
+        telling.say_json(asked.record())
     else:
-        _say_each(found, told)
-    for file in files:
-        telling.say(f"certificate: {file}")
+        asked.say()
     return 0
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What was asked for, found; `None` where it was not asked for."""
+
+    found: Sequence[Any]
+    statements: bool
+    told: Any
+    loose: list[Any] | None
+    chances: dict[str, Any] | None
+    files: list[str] | None
+
+    def record(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"certificates": [one.to_json() for one in self.found]}
+        if self.told is not None:
+            record["explanation"] = self.told.to_json()
+        if self.loose is not None:
+            record["looseness"] = [one.to_json() for one in self.loose]
+        if self.chances is not None:
+            record["chances"] = {k: one.to_json() for k, one in self.chances.items()}
+        if self.files is not None:
+            record["files"] = self.files
+        return record
+
+    def say(self) -> None:
+        if self.told is not None and not self.statements:
+            for line in self.told.lines():
+                telling.say(line)
+        else:
+            _say_each(self.found, self.told)
+        for one in self.loose or ():
+            telling.say(one.line())
+        for name, one in (self.chances or {}).items():
+            telling.say(f"{name}: {one.line()}")
+        for file in self.files or ():
+            telling.say(f"certificate: {file}")
+
+
+def _looseness(found: Sequence[Any], posed: Any) -> list[Any]:
+    from thalweg.report.looseness import looseness
+    from thalweg.theorems._base import Kind
+
+    subjects = [
+        one.subject
+        for one in found
+        if one.kind is Kind.CONVERGENCE and not one.subject.about_draws
+    ]
+    return looseness(
+        posed.problem, posed.weights, theorems=subjects, accuracy=found[0].accuracy
+    )
+
+
+def _chances(found: Sequence[Any], problem: Any, draws: int) -> dict[str, Any]:
+    from thalweg.theorems._base import Kind
+    from thalweg.theorems._chance import monte_carlo
+
+    return {
+        one.theorem: monte_carlo(one.subject, problem, draws=draws)
+        for one in found
+        if one.kind is Kind.CHANCE and one.applies
+    }
 
 
 def _explained(found: Sequence[Any]) -> Any:

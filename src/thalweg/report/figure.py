@@ -16,6 +16,9 @@ from thalweg.report import look
 
 FORMATS = ("png", "svg", "pdf")
 
+MOST_BOUNDS = 3
+"""Promised curves drawn into one figure, the first certificates' first."""
+
 
 @dataclass(frozen=True)
 class _Plain:
@@ -170,24 +173,28 @@ def _draw_levels(axes: Axes, levels: Any, log: bool) -> None:
 
 
 def _draw_bounds(axes: Axes, path: Any, name: str, certificates: Sequence[Any]) -> None:
-    """Add every proved bound on the excess loss, above the floor for the loss."""
+    """Add the first proved bounds on the excess loss, above the floor for the loss."""
     if path.batched:
         return
     clock = "flow time" if path.is_flow else "iteration"
     floor = float(path.problem.floor) if name == "loss" else 0.0
     axes.get_lines()[0].set_label("observed")
-    for certificate in certificates:
-        if certificate.guarantee is None or certificate.clock != clock:
-            continue
-        bound = certificate.guarantee.bound_at(path.clock)
-        if bound is not None:
-            axes.plot(
-                path.clock,
-                np.where(bound + floor > 0, bound + floor, np.nan),
-                linestyle=look.PROMISED,
-                color=look.BOUND,
-                label=f"promised, {certificate.theorem}",
-            )
+    promises = [
+        (certificate.theorem, certificate.guarantee)
+        for certificate in certificates
+        if certificate.guarantee is not None and certificate.clock == clock
+    ]
+    curves = [(theorem, promise.bound_at(path.clock)) for theorem, promise in promises]
+    drawn = [(theorem, curve) for theorem, curve in curves if curve is not None]
+    for place, (theorem, curve) in enumerate(drawn[:MOST_BOUNDS]):
+        axes.plot(
+            path.clock,
+            np.where(curve + floor > 0, curve + floor, np.nan),
+            linestyle=look.PROMISED,
+            color=look.BOUND,
+            alpha=1 / (1 + place),
+            label=f"promised, {theorem}",
+        )
 
 
 def _scale(axes: Axes, path: Any, log: bool) -> None:

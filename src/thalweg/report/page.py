@@ -142,7 +142,7 @@ def _theory(name: str, measure: Any, path: Any, certificates: Sequence[Any]) -> 
         promise = certificate.guarantee
         if promise is None or certificate.clock != clock:
             continue
-        bounds = name in ("loss", "excess_loss") and promise.decay is not None
+        bounds = name in ("loss", "excess_loss") and promise.bounds_loss
         if bounds or name in promise.conserved:
             told.append(f"{certificate.theorem} is proved here: {promise.statement}.")
     return " ".join(told)
@@ -164,15 +164,33 @@ def _certificates(certificates: Sequence[Any]) -> str:
     if not certificates:
         return ""
     apart = [one for one in certificates if not one.applies]
-    rows = "".join(_certificate_row(one) for one in certificates if one.applies)
+    proved = [one for one in certificates if one.verdict == "proved"]
+    failing = [one for one in certificates if one.applies and one not in proved]
     others = "; ".join(f"{one.theorem} ({_missing(one)})" for one in apart)
     return (
         "<h2>What theory promises</h2>"
-        '<div class="card scroll"><table><tr><th>theorem</th>'
-        '<th class="short">verdict</th><th>hypotheses</th><th>promised</th>'
-        f"<th>observed</th></tr>{rows}</table>"
+        f'<div class="card scroll">{_certificate_table(proved)}'
+        + _folded(f"{len(failing)} whose hypotheses fail here", failing)
         + (f"<p>About other problems: {_safe(others)}.</p>" if apart else "")
         + "</div>"
+    )
+
+
+def _folded(summary: str, certificates: Sequence[Any]) -> str:
+    if not certificates:
+        return ""
+    table = _certificate_table(certificates)
+    return f"<details><summary>{summary}</summary>{table}</details>"
+
+
+def _certificate_table(certificates: Sequence[Any]) -> str:
+    if not certificates:
+        return "<p>No theorem on the shelf is proved here.</p>"
+    rows = "".join(_certificate_row(one) for one in certificates)
+    return (
+        '<table><tr><th>theorem</th><th class="short">verdict</th>'
+        "<th>hypotheses</th><th>promised</th><th>observed</th></tr>"
+        f"{rows}</table>"
     )
 
 
@@ -204,6 +222,8 @@ def _certificate_row(certificate: Any) -> str:
         observed.append(f"promise / observed = {seen.looseness:,.3g}")
     if seen.kept is not None:
         observed.append("bound kept" if seen.kept else "bound broken")
+    if seen.deviation is not None:
+        observed.append(f"off the prediction by {seen.deviation:.2g}")
     if seen.drift is not None:
         observed.append(f"drift {seen.drift:.2g}")
     return (

@@ -9,6 +9,12 @@ from rich.text import Text
 
 from thalweg.report.facts import Facts, outcome_facts, problem_facts
 
+QUIET = ("bound", "landscape")
+"""Kinds of theorem that are only named where they hold: they promise no course."""
+
+NEAREST = 3
+"""Theorems told in full although a hypothesis fails."""
+
 COLOURS = {"proved": "green", "refuted": "red", "undecided": "yellow"}
 
 
@@ -28,11 +34,7 @@ def summary(path: Any, certificates: Sequence[Any] = ()) -> Group:
     ]
     if certificates:
         parts.append(certificates_table(certificates))
-        apart = [one.theorem for one in certificates if not one.applies]
-        if apart:
-            parts.append(
-                Text(f"About other problems: {', '.join(apart)}.", style="dim")
-            )
+        parts += [Text(line, style="dim") for line in _others(certificates)]
     return Group(*parts)
 
 
@@ -40,7 +42,8 @@ def certificates_table(certificates: Sequence[Any]) -> Table:
     """Return certificates as a list: verdict, what decides it, promise, observation.
 
     Args:
-        certificates: Certificates; those about other problems are left out.
+        certificates: Certificates. Lemmas that hold, those that fail but for the
+            nearest, and those about other problems are left out.
 
     Returns:
         The table.
@@ -50,11 +53,34 @@ def certificates_table(certificates: Sequence[Any]) -> Table:
     )
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for certificate in certificates:
-        if certificate.applies:
-            verdict = str(certificate.verdict)
-            table.add_row(Text(verdict, style=COLOURS[verdict]), _told(certificate))
+    for certificate in [*_proved(certificates), *_failing(certificates)[:NEAREST]]:
+        verdict = str(certificate.verdict)
+        table.add_row(Text(verdict, style=COLOURS[verdict]), _told(certificate))
     return table
+
+
+def _proved(certificates: Sequence[Any]) -> list[Any]:
+    proved = [one for one in certificates if one.verdict == "proved"]
+    return [one for one in proved if one.kind not in QUIET]
+
+
+def _failing(certificates: Sequence[Any]) -> list[Any]:
+    return [one for one in certificates if one.applies and one.verdict != "proved"]
+
+
+def _others(certificates: Sequence[Any]) -> list[str]:
+    """Return what the table leaves out, a sentence a sort."""
+    sorts = (
+        ("Proved here too", [c for c in certificates
+                             if c.verdict == "proved" and c.kind in QUIET]),
+        ("Their hypotheses fail too", _failing(certificates)[NEAREST:]),
+        ("About other problems", [c for c in certificates if not c.applies]),
+    )  # fmt: skip
+    return [
+        f"{told}: {', '.join(one.theorem for one in found)}."
+        for told, found in sorts
+        if found
+    ]
 
 
 def _told(certificate: Any) -> Text:

@@ -67,8 +67,8 @@ def _checks(
         low = balls.bounds(promise.floor)[0]
         yield "excess_loss, floor", bool(np.all(excess >= low - noise))
     if promise.lower is not None:
-        low = promise.lower(np.asarray(path.clock, dtype=np.float64))
-        yield "excess_loss, lower bound", bool(np.all(excess >= low - noise))
+        least = promise.lower(np.asarray(path.clock, dtype=np.float64))
+        yield "excess_loss, lower bound", bool(np.all(excess >= least - noise))
     for kept in promise.kept:
         if kept.measure in path.columns:
             column = path[kept.measure]

@@ -116,6 +116,8 @@ def _missing(one: Certificate) -> str:
     for entry in sorted(one.failing, key=lambda entry: entry.verdict):
         if entry.slack is None:
             told.append(f"{entry.name} is false")
+        elif entry.slack == (0.0, 0.0):
+            told.append(f"{entry.name} holds with equality only")
         elif entry.verdict is Verdict.REFUTED:
             told.append(f"{entry.name} fails by {-entry.slack[1]:.6g}")
         else:

@@ -72,9 +72,11 @@ def prove(theorem: AbstractTheorem, case: Case) -> Proof:
     with balls.working_precision(PRECISION):
         # A fresh case: what the old one has cached is of lower precision.
         promise = theorem.guarantee(replace(case))
+        if promise is None:
+            return Proof(tuple(known))
         follows = [_checked(h, "float64") for h in promise.conclusions]
         if case.la is balls or not _decided(follows):
-            promise = theorem.guarantee(replace(case, la=balls))
+            promise = theorem.guarantee(replace(case, la=balls)) or promise
             follows = [_checked(h, _told(PRECISION)) for h in promise.conclusions]
     return Proof(tuple(known), promise, tuple(follows))
 
