@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from thalweg._core.errors import DomainError, whole
 from thalweg.theorems import shelf
-from thalweg.theorems._base import AbstractTheorem, Case
+from thalweg.theorems._base import AbstractTheorem, Case, Kind
 from thalweg.theorems._certify import certify
 
 
@@ -99,6 +99,11 @@ def monte_carlo(
     if not 0 < confidence < 1:
         raise DomainError(f"confidence is {confidence}; pass a number in (0, 1).")
     chosen = shelf.make(theorem, **fields) if isinstance(theorem, str) else theorem
+    if chosen.kind is not Kind.CHANCE:
+        raise DomainError(
+            f"{type(chosen).__name__} promises nothing about chance; choose a theorem "
+            "of that kind."
+        )
     certificate = certify(chosen, problem, step_size=step_size)
     case = Case(problem, step_size=certificate.case.step_size)
     successes = sum(chosen.succeeds(case, seed + i) for i in range(draws))
