@@ -174,46 +174,51 @@ def certificates(
     from thalweg.theorems._certify import certify, certify_all
 
     accuracy = (settings.accuracy if settings else 0) or 1e-6
-    std = None if settings is None else _std(settings)
+    drawn = {} if settings is None else _randomness(settings)
     common: dict[str, Any] = {
         "step_size": step_size,
         "accuracy": accuracy,
         "path": path,
     }
     if settings is None or settings.theorems == "all":
-        return list(certify_all(problem, weights, std=std, **common))
+        return list(certify_all(problem, weights, **drawn, **common))
     return [
-        certify(name, problem, weights, **common, **_fields(name, std))
+        certify(name, problem, weights, **common, **_fields(name, drawn))
         for name in settings.theorems
     ]
 
 
-def _fields(theorem: str, std: float | None) -> dict[str, Any]:
-    return {"std": std} if _wants_std(theorem) else {}
+def _fields(theorem: str, drawn: dict[str, Any]) -> dict[str, Any]:
+    return {"std": drawn["std"]} if _asks_for(theorem) else {}
 
 
-def unfitting_theorems(settings: Settings) -> list[str]:
-    """Return the theorems asked for that are about another kind of start."""
+def unfitting_theorems(settings: Settings) -> list[tuple[str, str]]:
+    """Return the theorems asked for that are about another kind of start, and which."""
     names = () if settings.theorems == "all" else settings.theorems
-    if _std(settings) is not None:
-        return []
-    return [name for name in names if _wants_std(name)]
+    wanted = [(name, _asks_for(name)) for name in names]
+    drawn = _randomness(settings).get("drawn_by", "")
+    return [(name, init) for name, init in wanted if init not in ("", drawn)]
 
 
-def _wants_std(theorem: str) -> bool:
+def _asks_for(theorem: str) -> str:
+    """Return the init a theorem's std is that of; empty for most."""
     from thalweg.theorems import shelf
 
-    return "std" in shelf.fields(theorem)
+    kind: Any = shelf.entry(theorem)
+    return str(kind.drawn_by)
 
 
-def _std(settings: Settings) -> float | None:
-    """Return the standard deviation of a random end-to-end matrix, if there is one."""
-    from thalweg.inits.balanced import Balanced
+def _randomness(settings: Settings) -> dict[str, Any]:
+    """Return how a random start is drawn: its init and its standard deviation."""
+    from thalweg.inits import shelf
 
     init = settings.init
-    if init is None or init.name != "balanced" or "end_to_end" in init.fields:
-        return None
-    return float(init.fields.get("std", Balanced().std)) or None
+    if init is None or "std" not in shelf.fields(init.name):
+        return {}
+    if init.fields.get("end_to_end") is not None:
+        return {}
+    std = float(getattr(shelf.make(init.name, **init.fields), "std", 0.0))
+    return {"drawn_by": init.name, "std": std} if std > 0 else {}
 
 
 def _linear(settings: Settings) -> tuple[Any, tuple[Any, ...]]:

@@ -69,9 +69,9 @@ def read(
         told = [*sentences(error, Settings.model_fields), *told]
     else:
         told += [
-            f"theorems: {name} is about a random balanced start; take init = "
-            "'balanced' with a std above 0."
-            for name in unfitting_theorems(settings)
+            f"theorems: {name} is about a random {init} start; take init = "
+            f"'{init}' with a std above 0."
+            for name, init in unfitting_theorems(settings)
         ]
     if told:
         place = "" if file is None else f"{file}: "

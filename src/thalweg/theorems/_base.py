@@ -375,12 +375,14 @@ class AbstractTheorem:
         setting: The problems it can be asked about; of any other, `hypotheses` is
             never called.
         about_draws: Whether it is about a random start rather than a given one.
+        drawn_by: Then the init whose standard deviation its field `std` is.
     """
 
     source: ClassVar[Source]
     kind: ClassVar[Kind] = Kind.CONVERGENCE
     setting: ClassVar[Setting] = LINEAR
     about_draws: ClassVar[bool] = False
+    drawn_by: ClassVar[str] = ""
     bounds: ClassVar[str] = "loss"
     clock: ClassVar[str] = "iteration"
     status: ClassVar[str] = "read in the source"

@@ -115,6 +115,7 @@ def certify_all(
     path: Any = None,
     radius: float = 0.0,
     std: float | None = None,
+    drawn_by: str = "balanced",
 ) -> list[Certificate]:
     """Check every theorem on the shelf against one case.
 
@@ -125,20 +126,22 @@ def certify_all(
         accuracy: As in `certify`.
         path: As in `certify`.
         radius: As in `certify`.
-        std: Standard deviation of the start's end-to-end matrix, for theorems about
-            random starts; they are left out without it.
+        std: Standard deviation the start was drawn with, for theorems about random
+            starts; they are left out without it.
+        drawn_by: The init that drew it: `balanced`, where `std` is that of the
+            end-to-end matrix, or `gaussian`.
 
     Returns:
         Certificates: proved ones first, the quickest promise leading; then those
         that nearly apply; last those about problems of another kind.
     """
     found = []
-    for name in shelf:
-        fields = {}
-        if "std" in shelf.fields(name):
-            if std is None:
-                continue
-            fields = {"std": std}
+    entries: list[tuple[str, Any]] = [(name, shelf.entry(name)) for name in shelf]
+    for name, entry in entries:
+        asked = entry.drawn_by
+        if asked and (std is None or asked != drawn_by):
+            continue
+        fields = {"std": std} if asked else {}
         found.append(
             certify(
                 name,
