@@ -121,11 +121,15 @@ def _missing(one: Certificate) -> str:
         elif entry.verdict is Verdict.REFUTED:
             told.append(f"{entry.name} fails by {-entry.slack[1]:.6g}")
         else:
-            told.append(
-                f"{entry.name} is undecided: its slack is at most "
-                f"{max(abs(entry.slack[0]), abs(entry.slack[1])):.3g} from zero"
-            )
+            told.append(f"{entry.name} is undecided{_how_near(entry.slack)}")
     return "; ".join(told) + "."
+
+
+def _how_near(slack: tuple[float, float]) -> str:
+    largest = max(map(abs, slack))
+    if largest == float("inf"):
+        return ": its slack could not be enclosed"
+    return f": its slack is at most {largest:.3g} from zero"
 
 
 def _advice(one: Certificate) -> str:

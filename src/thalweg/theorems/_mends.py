@@ -55,9 +55,9 @@ class Mend:
 def mends(certificate: Certificate) -> list[Mend]:
     """Return changes of a case that make a theorem apply, the mildest first.
 
-    Tried in turn: a step the theorem allows; then, each with that step, the same
-    end-to-end matrix in balanced layers, every layer multiplied by one factor, and
-    both. Each is proved, not guessed.
+    A step the theorem allows, if that is all it lacks. Else, each with that step, the
+    same end-to-end matrix in balanced layers, and every layer multiplied by one
+    factor; both together if neither helps. Each is proved, not guessed.
 
     Args:
         certificate: One that is not proved.
@@ -75,37 +75,40 @@ def mends(certificate: Certificate) -> list[Mend]:
     """
     if certificate.verdict is Verdict.PROVED or not certificate.applies:
         return []
-    found: list[Mend] = []
-    for changes in _changes(certificate):
-        mend = next(filter(None, (_mend(certificate, *one) for one in changes)), None)
-        if mend is not None:
-            found.append(mend)
-            if mend.start is certificate.case.start:
-                break  # the step alone does: no need to move the start
-    return found
+    step = _mend(certificate, "", certificate.case.start)
+    if step is not None:
+        return [step]
+    single = [_first(certificate, changes) for changes in _changes(certificate)]
+    found = [mend for mend in single if mend is not None]
+    return found or list(filter(None, [_first(certificate, _both(certificate))]))
+
+
+def _first(certificate: Certificate, changes: Iterator[tuple[str, Any]]) -> Mend | None:
+    """Return the first of some changes that helps."""
+    return next(filter(None, (_mend(certificate, *one) for one in changes)), None)
 
 
 def _changes(certificate: Certificate) -> Iterator[Iterator[tuple[str, Any]]]:
     """Yield the sorts of change, each as its words and starts, the mildest first."""
     start = certificate.case.start
-    yield iter([("", start)])
     if start is None:
         return
     even = _balanced(certificate)
     if even is not None:
         yield iter([("balance the start", even)])
-    yield (
-        (f"multiply every layer by {factor:.3g}", _scaled(start, factor))
+    yield _rescaled("", start)
+
+
+def _both(certificate: Certificate) -> Iterator[tuple[str, Any]]:
+    even = None if certificate.case.start is None else _balanced(certificate)
+    return iter(()) if even is None else _rescaled("balance the start and ", even)
+
+
+def _rescaled(before: str, start: Any) -> Iterator[tuple[str, Any]]:
+    return (
+        (f"{before}multiply every layer by {factor:.3g}", _scaled(start, factor))
         for factor in SCALES
     )
-    if even is not None:
-        yield (
-            (
-                f"balance the start and multiply every layer by {factor:.3g}",
-                _scaled(even, factor),
-            )
-            for factor in SCALES
-        )
 
 
 def _mend(certificate: Certificate, words: str, start: Any) -> Mend | None:
