@@ -166,13 +166,22 @@ def _certificates(certificates: Sequence[Any]) -> str:
     apart = [one for one in certificates if not one.applies]
     proved = [one for one in certificates if one.verdict == "proved"]
     failing = [one for one in certificates if one.applies and one not in proved]
-    others = "; ".join(f"{one.theorem} ({_missing(one)})" for one in apart)
     return (
         "<h2>What theory promises</h2>"
         f'<div class="card scroll">{_certificate_table(proved)}'
         + _folded(f"{len(failing)} whose hypotheses fail here", failing)
-        + (f"<p>About other problems: {_safe(others)}.</p>" if apart else "")
+        + _others(apart)
         + "</div>"
+    )
+
+
+def _others(apart: Sequence[Any]) -> str:
+    if not apart:
+        return ""
+    told = "; ".join(f"{one.theorem} ({_missing(one)})" for one in apart)
+    return (
+        f"<details><summary>{len(apart)} about other problems</summary>"
+        f"<p>{_safe(told)}.</p></details>"
     )
 
 

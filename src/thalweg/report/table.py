@@ -74,13 +74,14 @@ def _others(certificates: Sequence[Any]) -> list[str]:
         ("Proved here too", [c for c in certificates
                              if c.verdict == "proved" and c.kind in QUIET]),
         ("Their hypotheses fail too", _failing(certificates)[NEAREST:]),
-        ("About other problems", [c for c in certificates if not c.applies]),
     )  # fmt: skip
-    return [
+    lines = [
         f"{told}: {', '.join(one.theorem for one in found)}."
         for told, found in sorts
         if found
     ]
+    apart = sum(not one.applies for one in certificates)
+    return [*lines, f"About other problems: {apart} more."] if apart else lines
 
 
 def _told(certificate: Any) -> Text:

@@ -1,0 +1,1 @@
+r"""Chitour, Liao, Couillet: flows, landscapes and one hidden layer."""
