@@ -32,7 +32,9 @@ ROOMS = {
     "doors": "Names that become objects",
     "motion": "How weights move",
     "theorems": "What is promised",
+    "beside": "Theory beside motion",
     "report": "Figures and pages",
+    "checker": "Certificates checked again",
     "linalg": "Chains of matrices",
 }
 RETURNED = {
@@ -50,6 +52,8 @@ RETURNED = {
         "motion.flow.FlowProgress",
         "motion.angle.AngleCondition",
         "motion.angle.Kept",
+        "motion.shadow.Shadow",
+        "motion.shadow.PathShadow",
     ),
     "theorems": (
         "theorems._certificate.Checked",
@@ -59,7 +63,11 @@ RETURNED = {
         "theorems._explain.Explanation",
         "theorems._mends.Mend",
     ),
-    "report": ("report.looseness.Looseness",),
+    "beside": (
+        "beside.looseness.Looseness",
+        "theorems._path.PathCertificate",
+        "theorems._path.Promise",
+    ),
 }
 """What the doors return, and nobody makes himself."""
 

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thalweg.beside.along import certify_path
+    from thalweg.beside.looseness import looseness
+    from thalweg.checker import Verified, verify
     from thalweg.doors import dataset, init, measure, theorem
     from thalweg.linalg.chain import end_to_end, invariants, segment
     from thalweg.motion.angle import angle_condition
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from thalweg.motion.leap import leap
     from thalweg.motion.path import Path
     from thalweg.motion.rates import iterations_to, observed_rate, plateaus
+    from thalweg.motion.shadow import shadow, shadow_of
     from thalweg.motion.train import train
     from thalweg.problem.compress import compress
     from thalweg.problem.datasets._load import load, load_samples
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
     from thalweg.problem.samples import SampleProblem
     from thalweg.problem.scalar import Playground
     from thalweg.report.figure import figure
-    from thalweg.report.looseness import looseness
     from thalweg.report.page import page
     from thalweg.report.table import summary
     from thalweg.theorems._certificate import Certificate
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOORS = {
+    "Verified": "checker",
+    "verify": "checker",
+    "certify_path": "beside.along",
     "dataset": "doors",
     "init": "doors",
     "measure": "doors",
@@ -67,6 +73,8 @@ _DOORS = {
     "iterations_to": "motion.rates",
     "observed_rate": "motion.rates",
     "plateaus": "motion.rates",
+    "shadow": "motion.shadow",
+    "shadow_of": "motion.shadow",
     "train": "motion.train",
     "compress": "problem.compress",
     "load": "problem.datasets._load",
@@ -82,7 +90,7 @@ _DOORS = {
     "SampleProblem": "problem.samples",
     "Playground": "problem.scalar",
     "figure": "report.figure",
-    "looseness": "report.looseness",
+    "looseness": "beside.looseness",
     "page": "report.page",
     "summary": "report.table",
     "Certificate": "theorems._certificate",

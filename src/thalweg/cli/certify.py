@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from thalweg._core.errors import ConfigError
 from thalweg.cli import telling
 from thalweg.cli.options import NO_POSING, RECORD, Posing
 from thalweg.cli.progress import Watch
@@ -32,7 +33,8 @@ def certify(
     Without a step size each theorem takes the largest step it allows.
 
     Args:
-        file: Settings as TOML, as for `run`. Options win.
+        file: Settings as TOML, as for `run`; options win. Or the folder of a saved run:
+            what could be promised along it, and when.
         posing: What is learned.
         theorem: Only this theorem. Repeatable.
         explain: Say in words what applies, what nearly does, and what would mend it;
@@ -51,6 +53,8 @@ def certify(
 
     from thalweg.cli.reading import read
 
+    if file is not None and file.is_dir():
+        return _along(file, posing, json)
     if theorem:
         names = ", ".join(f'"{name}"' for name in theorem)
         posing = replace(posing, set=(*posing.set, f"theorems=[{names}]"))
@@ -75,6 +79,30 @@ def certify(
         telling.say_json(asked.record())
     else:
         asked.say()
+    return 0
+
+
+def _along(folder: Path, posing: Posing, json: bool) -> int:
+    """Certify a saved run along its path."""
+    given = {name for name, value in vars(posing).items() if value not in (None, ())}
+    if given - {"accuracy"}:
+        raise ConfigError(
+            f"{folder} is a saved run, which has its own settings; leave out "
+            f"{', '.join(f'--{name}' for name in sorted(given - {'accuracy'}))}."
+        )
+    with Watch(not json) as watch:
+        from thalweg.beside.along import certify_path
+        from thalweg.motion.path import Path as Run
+
+        path = Run.load(folder)
+        watch.phase("certifying")
+        asked = posing.accuracy or path.settings.get("accuracy") or 1e-6
+        found = certify_path(path, accuracy=float(asked))
+    if json:
+        telling.say_json({"path": found.to_json()})
+    else:
+        for line in found.lines():
+            telling.say(line)
     return 0
 
 
@@ -116,7 +144,7 @@ class _Asked:
 
 
 def _looseness(found: Sequence[Any], posed: Any) -> list[Any]:
-    from thalweg.report.looseness import looseness
+    from thalweg.beside.looseness import looseness
     from thalweg.theorems._base import Kind
 
     subjects = [

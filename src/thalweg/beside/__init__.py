@@ -1,0 +1,1 @@
+"""Theory beside motion: what is promised, set next to what happens."""
