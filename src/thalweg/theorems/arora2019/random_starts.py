@@ -1,18 +1,17 @@
-r"""Arora, Cohen, Golowich, Hu: convergence of descent on deep linear networks."""
+r"""What random starts promise: convergence, and balance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
-from thalweg._core.arrays import Weights
 from thalweg._core.errors import positive
 from thalweg._core.papers import ARORA2019
 from thalweg._core.source import Source
 from thalweg.linalg import balls
-from thalweg.linalg.chain import balanced_factors, end_to_end
-from thalweg.measures.imbalance import imbalance
+from thalweg.linalg.chain import invariants
 from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet
 from thalweg.problem.problem import Problem
@@ -23,129 +22,10 @@ from thalweg.theorems._base import (
     Example,
     Guarantee,
     Hypothesis,
+    Kind,
     Printed,
-    Verdict,
     inward,
 )
-
-
-@dataclass(frozen=True)
-class Convergence(AbstractTheorem):
-    r"""Linear convergence from a balanced start with a deficiency margin.
-
-    Notation: $\Phi$ is the target, $N$ the depth, $c$ the deficiency margin of the
-    start, $\delta$ its imbalance, $\eta$ the step. If $c > 0$,
-    $\delta \le c^2 / (256 N^3 \|\Phi\|_F^{2(N-1)/N})$ and
-    $\eta \le c^{(4N-2)/N} / (6144 N^3 \|\Phi\|_F^{(6N-4)/N})$, the excess loss is at
-    most $\epsilon$ after $\ln(\ell(0)/\epsilon) / (\eta c^{2(N-1)/N})$ iterations.
-    """
-
-    source: ClassVar[Source] = ARORA2019.at("Theorem 1")
-    status: ClassVar[str] = "constants cross-checked, formulas not re-read"
-
-    def hypotheses(self, case: Case) -> list[Hypothesis]:
-        """Return white data, depth, margin, imbalance and step."""
-        facts = [
-            Hypothesis(
-                "the data are white",
-                fact=case.is_whitened,
-                mend="whiten the data",
-            ),
-            Hypothesis("N >= 2", fact=case.depth >= 2),
-        ]
-        if not all(hypothesis.fact for hypothesis in facts):
-            return facts
-        c = margin(case)
-        near = Hypothesis(
-            "deficiency margin c > 0", c, mend="start closer to the target"
-        )
-        if near.verdict is Verdict.REFUTED:
-            return [*facts, near]
-        safe = balls.positive_part(c)
-        return [
-            *facts,
-            near,
-            Hypothesis(
-                "delta <= c^2 / (256 N^3 |Phi|^(2(N-1)/N))",
-                _allowed_imbalance(case, safe) - imbalance(case.weights, case.la),
-                strict=False,
-                mend="take a balanced start",
-            ),
-            Hypothesis(
-                "step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))",
-                _allowed_step(case, safe) - case.step,
-                strict=False,
-                mend="take the theorem's safe_step",
-            ),
-        ]
-
-    def guarantee(self, case: Case) -> Guarantee:
-        """Return the rate and the paper's own count of iterations."""
-        n = case.depth
-        gain = case.step * balls.power(margin(case), 2 * (n - 1), n)
-        start = case.excess_loss
-        return Guarantee(
-            statement=(
-                f"excess loss <= (1 - {float(gain.mid()):.6g})^T times that at the "
-                f"start, with margin c = {float(margin(case).mid()):.6g}"
-            ),
-            start=start,
-            factor=1 - gain,
-            count=lambda accuracy: balls.log(start / accuracy) / gain,
-        )
-
-    def safe_step(self, case: Case) -> float | None:
-        """Return the largest step allowed, rounded down; `None` without a margin."""
-        if not case.is_whitened or case.depth < 2:
-            return None
-        return inward(_allowed_step(case, balls.positive_part(margin(case))))
-
-    def witnesses(self) -> Iterator[Example]:
-        """Yield balanced starts at 0.9 of diag(2, 1), depths 2 to 4."""
-        for depth in (2, 3, 4):
-            problem, start = _near(depth)
-            yield Example(problem, start, self.safe_step(Case(problem, start)))
-
-    def counterexamples(self) -> Iterator[Example]:
-        """Yield a start without margin, an unbalanced one, and too large a step."""
-        problem, start = _near(2, share=0.1)
-        yield Example(problem, start, 1e-9, refuted="deficiency margin c > 0")
-        problem, start = _near(2)
-        tilted = (2 * start[0], start[1] / 2)
-        yield Example(
-            problem, tilted, 1e-9, refuted="delta <= c^2 / (256 N^3 |Phi|^(2(N-1)/N))"
-        )
-        yield Example(
-            problem,
-            start,
-            0.01,
-            refuted="step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))",
-        )
-
-    def printed_values(self) -> Iterator[Printed]:
-        """Yield margin, imbalance, step and count at diag(2, 1), start 0.9 of it."""
-        for depth, delta, step, count in (
-            (2, "1.3162806e-4", "3.80858778e-7", "3.4246745e7"),
-            (3, "2.98249494e-5", "6.06541842e-8", "2.3397094e8"),
-        ):
-            problem, start = _near(depth)
-            case = Case(problem, start, la=balls)
-            c = margin(case)
-            yield Printed(
-                f"N = {depth}, margin", "0.77639320225002", lambda c=c: float(c.mid())
-            )
-            allowed = _allowed_imbalance(case, c)
-            yield Printed(
-                f"N = {depth}, delta", delta, lambda a=allowed: float(a.mid())
-            )
-            limit = self.safe_step(case)
-            yield Printed(f"N = {depth}, step", step, lambda s=limit: s or 0.0)
-            stepped = Case(problem, start, limit, balls)
-            yield Printed(
-                f"N = {depth}, iterations to 1e-6",
-                count,
-                lambda s=stepped: self.guarantee(s).time_to(1e-6) or 0.0,
-            )
 
 
 @dataclass(frozen=True)
@@ -157,7 +37,9 @@ class RandomBalancedStart(AbstractTheorem):
     function. With probability at least
     $(1 - 2e^{-d_0/16})(3 - 4F(2\sqrt{2/a}))/2$ descent converges, if
     $\eta \le (s^2 d_0)^{4-2/N} / (10^5 N^3 \|\Phi\|_2^{10-6/N})$. The promise is about
-    the draw, so the start itself is not looked at.
+    the draw, so the start itself is not looked at. What the proof shows of the draw
+    is a deficiency margin of $s^2 d_0 / (2\|\Phi\|_2)$; that step is then below the
+    one of Theorem 1, because $2^{4-2/N} \cdot 6144 < 10^5$.
 
     Attributes:
         std: The standard deviation $s$, `> 0`.
@@ -165,7 +47,9 @@ class RandomBalancedStart(AbstractTheorem):
 
     std: float = 1e-3
 
+    kind: ClassVar[Kind] = Kind.CHANCE
     about_draws: ClassVar[bool] = True
+    drawn_by: ClassVar[str] = "balanced"
     source: ClassVar[Source] = ARORA2019.at("Theorem 2 and its proof")
     status: ClassVar[str] = "constants cross-checked, formulas not re-read"
 
@@ -224,6 +108,7 @@ class RandomBalancedStart(AbstractTheorem):
             ),
             count=count,
             probability=chance,
+            values={"margin": energy / (2 * size)},
         )
 
     def safe_step(self, case: Case) -> float | None:
@@ -231,6 +116,24 @@ class RandomBalancedStart(AbstractTheorem):
         if not case.is_whitened or case.widths[-1] != 1:
             return None
         return inward(self._allowed_step(case))
+
+    def succeeds(self, case: Case, seed: int) -> bool:
+        r"""Draw an end-to-end matrix, and say whether it has the margin of the proof.
+
+        Theorem 1 then holds of its balanced factors at every step allowed here.
+
+        Args:
+            case: The case; its start is not used.
+            seed: Of the draw, `>= 0`.
+
+        Returns:
+            Whether $\|W - \Phi\| \le \|\Phi\| - s^2 d_0 / (2\|\Phi\|)$.
+        """
+        target = np.asarray(case.problem.target)
+        drawn = np.random.default_rng(seed).normal(0.0, self.std, target.shape)
+        size = np.linalg.norm(target)
+        wanted = self.std**2 * target.size / (2 * size)
+        return bool(size - np.linalg.norm(drawn - target) >= wanted)
 
     def witnesses(self) -> Iterator[Example]:
         """Yield the poster's setting: 100 inputs, std a thousandth of the target."""
@@ -249,7 +152,8 @@ class RandomBalancedStart(AbstractTheorem):
         for inputs, size in ((100, 0.01), (1, 1e-4)):
             short = _unit_target(inputs, depth=3, size=size)
             yield Example(short, None, 1e-30, refuted="4 F(2 sqrt(2/a)) < 3")
-        yield Example(_near(2)[0], None, 1e-30, refuted="one output")
+        square = Problem(LinearNet((2, 2, 2)), Moments.whitened(jnp.eye(2)))
+        yield Example(square, None, 1e-30, refuted="one output")
         yield Example(
             _unit_target(100, depth=3),
             None,
@@ -298,34 +202,105 @@ class RandomBalancedStart(AbstractTheorem):
         )
 
 
-def margin(case: Case) -> Ball:
-    r"""Return the deficiency margin of the start, enclosed.
+@dataclass(frozen=True)
+class GaussianImbalance(AbstractTheorem):
+    r"""Layers drawn with small Gaussian entries are nearly balanced, most of the time.
 
-    $\sigma_{\min}(\Phi) - \|W - \Phi\|_F$, with the singular value numbered
-    `min(d_0, d_N)`.
+    Notation: $s$ is the standard deviation of every entry, $N$ the depth,
+    $d_{\max}$ the largest width. The imbalance is at most $\delta$ with probability at
+    least $1 - 10 N s^4 d_{\max}^3 / \delta^2$. Proof: a Gram matrix of $n$ Gaussian
+    vectors in dimension $d$ is within $s^4 n d (d + 1)$ of $n s^2 I$ in mean square, so
+    the difference of two neighbours has mean square
+    $s^4 (d_{j+1} + d_{j-1}) d_j (d_j + 1) + s^4 d_j (d_{j+1} - d_{j-1})^2
+    \le 5 s^4 d_{\max}^3$; Markov's inequality and the sum over $N - 1$ layers do the
+    rest.
+
+    Attributes:
+        std: The standard deviation $s$, `> 0`.
+        imbalance: The imbalance $\delta$ asked about, `> 0`.
     """
-    gap = case.la.norm(end_to_end(case.weights) - case.target)
-    return case.la.smallest_singular_value(case.target) - gap
 
+    std: float = 0.05
+    imbalance: float = 0.2
 
-def _allowed_imbalance(case: Case, c: Ball) -> Ball:
-    n, size = case.depth, case.la.norm(case.target)
-    return c * c / (256 * n**3 * balls.power(size, 2 * (n - 1), n))
+    kind: ClassVar[Kind] = Kind.CHANCE
+    about_draws: ClassVar[bool] = True
+    drawn_by: ClassVar[str] = "gaussian"
+    bounds: ClassVar[str] = "imbalance"
+    clock: ClassVar[str] = "flow time"
+    source: ClassVar[Source] = ARORA2019.at("Appendix B, Claim 2")
+    status: ClassVar[str] = "formulas not re-read; proof in the docstring"
 
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        positive("std", self.std)
+        positive("imbalance", self.imbalance)
 
-def _allowed_step(case: Case, c: Ball) -> Ball:
-    n, size = case.depth, case.la.norm(case.target)
-    return balls.power(c, 4 * n - 2, n) / (
-        6144 * n**3 * balls.power(size, 6 * n - 4, n)
-    )
+    def hypotheses(self, case: Case) -> list[Hypothesis]:
+        """Return that there are layers to compare, and a positive probability."""
+        facts = [Hypothesis("N >= 2", fact=case.depth >= 2)]
+        if not facts[0].fact:
+            return facts
+        return [
+            *facts,
+            Hypothesis(
+                "10 N s^4 d_max^3 < delta^2",
+                self._probability(case),
+                mend="take a smaller std, or ask for less balance",
+            ),
+        ]
 
+    def guarantee(self, case: Case) -> Guarantee:
+        """Return the probability."""
+        chance = self._probability(case)
+        return Guarantee(
+            statement=(
+                f"layers drawn with standard deviation {self.std:g} have an imbalance "
+                f"of at most {self.imbalance:g} with probability at least "
+                f"{float(chance.mid()):.4g}"
+            ),
+            clock=self.clock,
+            probability=chance,
+        )
 
-def _near(depth: int, share: float = 0.9) -> tuple[Problem, Weights]:
-    """Return the target diag(2, 1) with a balanced start at a share of it."""
-    target = jnp.diag(jnp.array([2.0, 1.0]))
-    widths = (2,) * (depth + 1)
-    problem = Problem(LinearNet(widths), Moments.whitened(target))
-    return problem, balanced_factors(share * target, widths)
+    def succeeds(self, case: Case, seed: int) -> bool:
+        """Draw the layers, and say whether they are as balanced as promised.
+
+        Args:
+            case: The case; its start is not used.
+            seed: Of the draw, `>= 0`.
+
+        Returns:
+            Whether the imbalance is at most the one asked about.
+        """
+        draw = np.random.default_rng(seed).normal
+        chain = [draw(0.0, self.std, shape) for shape in case.problem.net.shapes]
+        worst = max(np.linalg.norm(gap) for gap in invariants(chain))
+        return bool(worst <= self.imbalance)
+
+    def witnesses(self) -> Iterator[Example]:
+        """Yield three layers of width 4."""
+        yield Example(_fours(3), None)
+
+    def counterexamples(self) -> Iterator[Example]:
+        """Yield too wide a net, and a single layer."""
+        wide = Problem(LinearNet((32, 32, 32)), Moments.whitened(jnp.eye(32)))
+        yield Example(wide, None, refuted="10 N s^4 d_max^3 < delta^2")
+        yield Example(_fours(1), None, refuted="N >= 2")
+
+    def printed_values(self) -> Iterator[Printed]:
+        """Yield the probability for three layers of width 4."""
+        asked, case = GaussianImbalance(std=0.05, imbalance=0.2), Case(_fours(3))
+        yield Printed(
+            "probability, N = 3, widths 4, s = 0.05, delta = 0.2",
+            "0.70",
+            lambda: float(asked._probability(case).mid()),
+        )
+
+    def _probability(self, case: Case) -> Ball:
+        std, asked = balls.scalar(self.std), balls.scalar(self.imbalance)
+        spread = 10 * case.depth * std**4 * max(case.widths) ** 3
+        return 1 - spread / (asked * asked)
 
 
 def _unit_target(inputs: int, depth: int, size: float = 1.0) -> Problem:
@@ -333,3 +308,7 @@ def _unit_target(inputs: int, depth: int, size: float = 1.0) -> Problem:
     return Problem(
         LinearNet((inputs, *(4,) * (depth - 1), 1)), Moments.whitened(target)
     )
+
+
+def _fours(depth: int) -> Problem:
+    return Problem(LinearNet((4,) * (depth + 1)), Moments.whitened(jnp.eye(4)))

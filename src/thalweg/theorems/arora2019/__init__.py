@@ -1,0 +1,1 @@
+"""Arora, Cohen, Golowich, Hu: convergence of descent on deep linear networks."""
