@@ -476,7 +476,12 @@ AWKWARD = {
 def test_no_case_is_an_exception(kind, options, std):
     problem, start = AWKWARD[kind]()
     found = tw.certify_all(problem, start, std=std, **options)
-    assert len(found) == len(NAMES) - (std is None)
+    asked = {shelf.entry(name).drawn_by for name in NAMES}
+    left_out = [
+        name for name in NAMES
+        if shelf.entry(name).drawn_by in asked - {"", "balanced" if std else ""}
+    ]  # fmt: skip
+    assert len(found) == len(NAMES) - len(left_out)
     for certificate in found:
         assert certificate.verdict in list(Verdict)
         assert (certificate.guarantee is None) == (
@@ -566,6 +571,8 @@ def test_both_arithmetics_decide_alike_wherever_both_decide(seed, power, name):
             w + 10.0**power * 1e-3 * rng.standard_normal(w.shape) for w in chain
         )
     theorem = tw.theorem(name)
+    if not theorem.setting.holds(problem):
+        return
     step = 10.0**power
     quick = theorem.hypotheses(Case(problem, start, step, enclose))
     with balls.working_precision(128):
