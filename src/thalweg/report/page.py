@@ -181,7 +181,7 @@ def _others(apart: Sequence[Any]) -> str:
     told = "; ".join(f"{one.theorem} ({_missing(one)})" for one in apart)
     return (
         f"<details><summary>{len(apart)} about other problems</summary>"
-        f"<p>{_safe(told)}.</p></details>"
+        f"<p>About other problems: {_safe(told)}.</p></details>"
     )
 
 

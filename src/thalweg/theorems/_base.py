@@ -34,7 +34,7 @@ class Setting:
     """The problems a theorem can be asked about at all.
 
     Attributes:
-        name: What they are, as in `it is a linear network`.
+        name: What they are, as in `the problem is the playground`.
         kinds: Their types.
     """
 
@@ -47,7 +47,7 @@ class Setting:
 
 
 LINEAR = Setting("a linear network with squared loss", (Problem, Playground))
-SCALAR = Setting("the lecture's playground", (Playground,))
+SCALAR = Setting("the playground", (Playground,))
 
 
 class Kind(StrEnum):

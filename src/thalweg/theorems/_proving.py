@@ -57,7 +57,7 @@ def prove(theorem: AbstractTheorem, case: Case) -> Proof:
         What is known.
     """
     if not theorem.setting.holds(case.problem):
-        other = Hypothesis(f"it is {theorem.setting.name}", fact=False)
+        other = Hypothesis(f"the problem is {theorem.setting.name}", fact=False)
         return Proof((_checked(other, "fact"),))
     case = replace(case, la=enclose)
     known = [_checked(h, "float64") for h in theorem.hypotheses(case)]

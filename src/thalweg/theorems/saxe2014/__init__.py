@@ -1,0 +1,1 @@
+r"""Saxe, McClelland, Ganguli: exact solutions of learning, mode by mode."""

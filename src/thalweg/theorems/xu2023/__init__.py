@@ -1,0 +1,1 @@
+r"""Xu, Min, Tarmoun, Mallada, Vidal: two layers from general starts."""
