@@ -287,7 +287,7 @@ def unit(clock: str) -> str:
     return "iterations" if clock == "iteration" else "units of flow time"
 
 
-def count(value: float) -> str:
+def count(value: float | int) -> str:
     """Return a count or a time as people write it."""
     return (
         f"{value:,.0f}"
