@@ -95,9 +95,9 @@ class RandomBalancedStart(AbstractTheorem):
             climb = balls.log(balls.scalar(4)) * balls.power(
                 size / energy, 2 * n - 2, n
             )
-            finish = balls.power(1 / size, 2 * n - 2, n) * balls.log(
-                size * size / (8 * accuracy)
-            )
+            # The first phase ends at |Phi|^2 / 8; to less there is nothing to add.
+            rest = balls.positive_part(balls.log(size * size / (8 * accuracy)))
+            finish = balls.power(1 / size, 2 * n - 2, n) * rest
             return 4 / case.step * (climb + finish)
 
         chance = self._probability(case)
