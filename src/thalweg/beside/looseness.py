@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg._core.errors import positive
+from thalweg._core.errors import DomainError, positive
 from thalweg.motion.flow import flow
 from thalweg.motion.leap import leap
 from thalweg.theorems import shelf
@@ -67,21 +67,28 @@ def looseness(
     *,
     theorems: Sequence[Any] | None = None,
     accuracy: float = 1e-6,
+    share: float = 1.0,
 ) -> list[Looseness]:
     """Run every theorem at its own step until its promise is due.
 
     Descent is run by `leap`, so a promise of 10^15 iterations takes seconds; a
-    theorem about the flow is set beside `flow`.
+    theorem about the flow is set beside `flow`. At the largest step it allows, a
+    certificate may just be able to promise anything at all: at a share of that step
+    it promises more.
 
     Args:
         problem: A `Problem` or a `Playground`.
         weights: The start.
         theorems: Names or theorem objects; all about a given start by default.
         accuracy: Excess loss, `> 0`.
+        share: Of the largest step a theorem allows, above 0 and at most 1.
 
     Returns:
         Those theorems that are proved at their own step and promise a finite count,
         the tightest first.
+
+    Raises:
+        DomainError: If a number is out of its domain.
 
     Example:
         >>> from thalweg.problem.scalar import Playground
@@ -91,14 +98,27 @@ def looseness(
         (9973.0, 38.0)
     """
     positive("accuracy", accuracy)
+    if not 0 < share <= 1:
+        raise DomainError(f"share is {share}; pass a share of the step in (0, 1].")
     chosen = _of_starts() if theorems is None else theorems
     found = []
     for theorem in chosen:
-        certificate = certify(theorem, problem, weights, accuracy=accuracy)
+        certificate = _at(theorem, problem, weights, accuracy, share)
         promised = certificate.promised
         if promised is not None and 0 < promised < np.inf:
             found.append(_beside(certificate, problem, weights, promised))
     return sorted(found, key=lambda one: one.ratio or np.inf)
+
+
+def _at(
+    theorem: Any, problem: Any, weights: Any, accuracy: float, share: float
+) -> Certificate:
+    """Return a theorem's certificate at a share of its own step."""
+    own = certify(theorem, problem, weights, accuracy=accuracy)
+    if share == 1 or own.step_size is None:
+        return own
+    step = share * own.step_size
+    return certify(theorem, problem, weights, step_size=step, accuracy=accuracy)
 
 
 def _of_starts() -> list[str]:
@@ -114,26 +134,25 @@ def _beside(
     certificate: Certificate, problem: Any, weights: Any, promised: float
 ) -> Looseness:
     path = _run(certificate, problem, weights, promised)
-    reached = path is not None and path["excess_loss"][-1] <= certificate.accuracy
-    error = None if path is None or path.error is None else float(path.error)
+    excess = np.asarray(path["excess_loss"])
+    observed = None
+    if excess[-1] <= certificate.accuracy:
+        observed = _crossing(path, certificate.accuracy)
     return Looseness(
         theorem=certificate.theorem,
         clock=certificate.clock,
         step_size=certificate.step_size,
         promised=promised,
-        observed=float(path.clock[-1]) if reached and path is not None else None,
+        observed=observed,
         accuracy=certificate.accuracy,
-        error=error,
+        error=None if path.error is None else float(path.error),
     )
 
 
-def _run(
-    certificate: Certificate, problem: Any, weights: Any, promised: float
-) -> Any | None:
-    """Return the run up to the accuracy or the promise; `None` if it is too long."""
+def _run(certificate: Certificate, problem: Any, weights: Any, promised: float) -> Any:
+    """Return the run up to the accuracy or the promise, as far as can be counted."""
     if certificate.step_size is None:
         return flow(problem, weights, horizon=promised, accuracy=certificate.accuracy)
-    # The promise may be beyond what a leap can count; the run rarely is.
     return leap(
         problem,
         weights,
@@ -141,3 +160,26 @@ def _run(
         iterations=int(min(promised, FARTHEST)),
         accuracy=certificate.accuracy,
     )
+
+
+def _crossing(path: Any, accuracy: float) -> float:
+    """Return when the excess loss came down to the accuracy.
+
+    A descent stops there; a flow stops at a record, so the time between the last two
+    is run again in small pieces, and the last of them interpolated.
+    """
+    if not path.is_flow or path.clock.size < 2:
+        return float(path.clock[-1])
+    for _ in range(2):
+        last = int(np.argmax(np.asarray(path["excess_loss"]) <= accuracy))
+        if last == 0:
+            return 0.0
+        between = np.linspace(path.clock[last - 1], path.clock[last], 33)
+        times = [0.0, *(float(t) for t in between if t > 0)]
+        path = flow(path.problem, path.start, times=times)
+    excess = np.asarray(path["excess_loss"])
+    last = int(np.argmax(excess <= accuracy))
+    fall = np.log(excess[last - 1 : last + 1])
+    part = (fall[0] - np.log(accuracy)) / (fall[0] - fall[1])
+    before, after = path.clock[last - 1 : last + 1]
+    return float(before + part * (after - before))
