@@ -62,6 +62,8 @@ RETURNED = {
         "theorems._chance.Frequency",
         "theorems._explain.Explanation",
         "theorems._mends.Mend",
+        "theorems._steps.SafeStep",
+        "theorems._steps.Allowed",
     ),
     "beside": (
         "beside.looseness.Looseness",

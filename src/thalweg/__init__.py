@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from thalweg.theorems._chance import monte_carlo
     from thalweg.theorems._explain import explain
     from thalweg.theorems._mends import mends
+    from thalweg.theorems._steps import safe_step
 
 __version__ = "0.1.0"
 
@@ -99,6 +100,7 @@ _DOORS = {
     "monte_carlo": "theorems._chance",
     "explain": "theorems._explain",
     "mends": "theorems._mends",
+    "safe_step": "theorems._steps",
 }
 
 __all__ = [*sorted(_DOORS)]

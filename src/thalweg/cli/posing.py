@@ -132,23 +132,24 @@ def certified_step(settings: Settings, posed: Posed) -> float:
     Raises:
         DomainError: If no theorem is proved at any step.
     """
-    every = settings.model_copy(update={"theorems": "all"})
-    found = certificates(every, posed.problem, posed.weights, step_size=None)
-    descents = [one for one in found if one.clock == "iteration" and one.applies]
-    steps = [one.safe_step for one in descents if one.verdict == "proved"]
-    if not any(steps):
-        reasons = [
-            f"{one.theorem} fails at '{h.name}'"
-            for one in descents
-            for h in one.hypotheses
-            if h.verdict != "proved"
+    from thalweg.theorems._steps import safe_step
+
+    accuracy = settings.accuracy or 1e-6
+    found = safe_step(posed.problem, posed.weights, accuracy=accuracy)
+    if found.step_size is None or found.promised is None:
+        every = settings.model_copy(update={"theorems": "all"})
+        nearest = [
+            f"{one.theorem} fails at '{one.failing[0].name}'"
+            for one in certificates(every, posed.problem, posed.weights, step_size=None)
+            if one.clock == "iteration" and one.kind == "convergence"
+            if one.applies and one.failing
         ]
         raise DomainError(
             "step_size is 'certified', but no theorem about descent holds here at any "
-            f"step ({'; '.join(reasons) or 'none is about such a problem'}); give a "
+            f"step ({'; '.join(nearest) or 'none is about such a problem'}); give a "
             "number, or 'auto'."
         )
-    return max(step for step in steps if step is not None)
+    return found.step_size
 
 
 def certificates(
