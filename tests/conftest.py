@@ -1,5 +1,10 @@
 """Strictness for every test: float64, no silent promotion, warnings are errors."""
 
+import os
+
+# Two workers share the cores: threads of their own would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from jaxtyping import install_import_hook
 
 with install_import_hook("thalweg", "beartype.beartype"):
