@@ -398,3 +398,9 @@ def test_both_arithmetics_conclude_alike():
     with balls.working_precision(256):
         sharp = theorem.guarantee(replace(case, la=balls)).conclusions[0].interval
     assert quick[0] <= sharp[0] <= sharp[1] <= quick[1]
+
+
+def test_a_single_layer_is_balanced_in_every_draw():
+    one = tw.Problem(tw.LinearNet((2, 2)), tw.Moments.whitened(jnp.eye(2)))
+    found = tw.monte_carlo("arora2019.GaussianImbalance", one, draws=3)
+    assert (found.successes, found.promised) == (3, None)

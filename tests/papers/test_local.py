@@ -249,3 +249,81 @@ def test_without_a_step_nothing_is_decided():
     for theorem in (Local(), PathIntegrated(), Anchored()):
         verdicts = {h.verdict for h in theorem.hypotheses(case)}
         assert Verdict.UNDECIDED in verdicts or Verdict.REFUTED in verdicts
+
+
+@pytest.mark.parametrize("widths", [(9, 4, 5, 3), (12, 3, 4, 2)])
+@pytest.mark.parametrize("radius", [0.0, 1e-9])
+def test_a_wide_white_net_is_read_from_a_narrow_one(widths, radius, monkeypatch):
+    rng = np.random.default_rng(1)
+    goal = rng.standard_normal((widths[-1], widths[0]))
+    problem = tw.Problem(tw.LinearNet(widths), tw.Moments.whitened(goal))
+    start = problem.check(gaussian(rng, problem))
+    whole = iterate_of(Case(problem, start, radius=radius)).ends
+    monkeypatch.setattr("thalweg.theorems._gram._WHOLE_SPECTRUM", 1)
+    narrow = iterate_of(
+        Case(problem, problem.check([w + 0 for w in start]), radius=2 * radius)
+    )
+    for one, other in zip(whole, narrow.ends, strict=True):
+        assert one.overlaps(other)
+        assert float(other.rad()) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(300))
+def test_three_hundred_nets_keep_every_promise(seed):
+    rng, problem, layers = posed(seed, wide=True)
+    step = stepped(rng, problem, layers)
+    iterates = descend(layers, problem, step, 1500)
+    if diverged(iterates):
+        return
+    found = losses(iterates, problem)
+    for t in np.unique(np.linspace(0, 1400, 9).astype(int)):
+        for theorem in (Local(), PathIntegrated(), Anchored()):
+            case = Case(problem, problem.check(iterates[t]), step)
+            promise = prove(theorem, case).guarantee
+            if promise is not None:
+                bound = promise.bound_at(np.arange(found.size - t))
+                assert below(found[t:], bound, layers, problem)
+
+
+# Fractions of the whole run at which a certificate first holds, and by which the end
+# it promises is within half as much again: never later than told here.
+TABLE = {
+    "near identity": ((4, 4, 4, 4), 1, 0.2, 0.25),
+    "two Gaussian layers": ((5, 8, 3), 2, 0.25, 0.3),
+    "Xavier": ((10, 24, 24, 4), 6, 0.36, 0.45),
+    "wide": ((6, 40, 3), 7, 0.1, 0.15),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLE)
+def test_the_table_of_first_promises(name):
+    widths, seed, first, tight = TABLE[name]
+    rng = np.random.default_rng(seed)
+    goal = rng.standard_normal((widths[-1], widths[0])) / np.sqrt(widths[0])
+    if name == "near identity":
+        goal = np.eye(4) + 0.6 * goal
+    problem = tw.Problem(tw.LinearNet(widths), tw.Moments.whitened(goal))
+    layers = [
+        np.sqrt(2 / sum(shape)) * rng.standard_normal(shape)
+        for shape in problem.net.shapes
+    ]
+    if name == "near identity":
+        layers = [np.eye(4) + 0.1 * rng.standard_normal((4, 4)) for _ in layers]
+    sharpness = np.linalg.norm(jacobian(layers, problem), 2) ** 2
+    iterates = descend(layers, problem, 0.25 / sharpness, 3000)
+    found = losses(iterates, problem)
+    end = int(np.flatnonzero(found <= 1e-6)[0])
+    begun, best = None, None
+    for t in range(0, end, max(1, end // 40)):
+        case = Case(problem, problem.check(iterates[t]), 0.25 / sharpness)
+        promise = prove(Anchored(), case).guarantee
+        if promise is None:
+            continue
+        begun = t if begun is None else begun
+        if t + promise.time_to(1e-6) <= 1.5 * end:
+            best = t
+            break
+    assert begun <= first * end
+    assert best <= tight * end

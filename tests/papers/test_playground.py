@@ -343,3 +343,24 @@ def test_below_zero_without_a_rate_no_time_is_promised():
     certificate = certify("FlowDichotomy", [-0.7, 0.9, 1.1])
     assert certificate.promised is None
     assert certificate.guarantee.floor is None
+
+
+@pytest.mark.parametrize(
+    ("depth", "size", "radius"), [(100, 0.01, 1e-3), (60, 0.1, 9e-3), (100, 0.9, 0.05)]
+)
+def test_a_deep_start_known_to_a_radius_is_bounded_from_both_sides(depth, size, radius):
+    # The ball of the product reaches below zero, no product does.
+    toy, start = tw.Playground(depth), [size] * depth
+    certificate = tw.certify("playground.SharpConvergence", toy, start, radius=radius)
+    promise = certificate.guarantee
+    assert certificate.verdict is Verdict.PROVED
+    assert 0 < certificate.promised < np.inf
+    clock = np.arange(50.0)
+    for moved in (-radius, radius):
+        x, losses = np.full(depth, size + moved), []
+        for _ in clock:
+            p = np.prod(x)
+            losses.append(0.5 * (p - 1) ** 2)
+            x = x - certificate.step_size * (p - 1) * p / x
+        assert np.all(losses <= promise.bound_at(clock) * (1 + 1e-12))
+        assert np.all(losses >= promise.lower(clock) * (1 - 1e-12))

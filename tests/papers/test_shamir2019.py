@@ -154,3 +154,9 @@ def test_drawn_chains_are_stuck_exponentially_long():
 def test_a_share_out_of_range_is_refused(name, fields):
     with pytest.raises(DomainError, match="above 0 and below 1"):
         tw.theorem(f"shamir2019.{name}", **fields)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_chains_of_which_nothing_is_promised_can_be_drawn_all_the_same(depth):
+    found = tw.monte_carlo("shamir2019.SlowDraw", tw.Playground(depth), draws=3)
+    assert found.promised is None

@@ -100,6 +100,9 @@ class Iterate:
     @cached_property
     def gram(self) -> Enclosed:
         """Return the matrix $K$; rows are numbered column by column of $E$."""
+        return self._assembled()
+
+    def _assembled(self) -> Enclosed:
         layers = range(1, self.depth + 1)
         return kronecker_sum(
             [self.right(j) for j in layers], [self.left(j) for j in layers]
@@ -146,8 +149,19 @@ class Iterate:
                 _extremes(low * self.right(1) + self.right(2))[0],
                 _extremes(high * self.right(1) + self.right(2))[1],
             )
+        if self.rows > _WHOLE_SPECTRUM:
+            narrow = self._narrowed()
+            if narrow is not None:
+                # Inputs the first layer does not see only reach what is above it.
+                ends = [narrow._spectrum(), _extremes(self.left(1))]
+                return (
+                    balls.smallest(low for low, _ in ends),
+                    balls.largest(high for _, high in ends),
+                )
         if self.rows <= _LARGEST:
-            return _extremes(self.gram)
+            # A large matrix is not kept.
+            small = self.rows <= _WHOLE_SPECTRUM
+            return _extremes(self.gram if small else self._assembled())
         ends = [
             (_extremes(self.right(j)), _extremes(self.left(j)))
             for j in range(1, self.depth + 1)
@@ -156,6 +170,30 @@ class Iterate:
             balls.total(p[0] * q[0] for p, q in ends),
             balls.total(p[1] * q[1] for p, q in ends),
         )
+
+    def _narrowed(self) -> "Iterate | None":
+        r"""Return a net of fewer white inputs with the same Gram matrix but for these.
+
+        In an orthonormal basis whose first vectors span the rows of $W_1$ the Gram
+        matrix splits. The first block is that of any $S^\top$ in the place of $W_1$
+        with $S^\top S = W_1W_1^\top$; one lies within $\|M\|\|R\|$ of a triangular
+        $R$, where $M = R^{-\top}(R^\top R - W_1W_1^\top)R^{-1}$ is below one half.
+        """
+        first = self.layers[0]
+        if self.inputs is not None or first.shape[0] >= first.shape[1]:
+            return None
+        triangle = enclose.matrix(np.linalg.qr(first.midpoint.T, mode="r"))
+        gap = enclose.norm(triangle.T @ triangle - first @ first.T)
+        values = enclose.singular_values(triangle)
+        if not values[-1] > 0:
+            return None
+        away = gap / values[-1] ** 2
+        if not away < 0.5:
+            return None
+        radius = balls.bounds(away * values[0] * first.shape[0])[1]
+        layers = (enclose.widened(triangle.T, radius), *self.layers[1:])
+        labels = enclose.matrix(np.zeros((self.labels.shape[0], first.shape[0])))
+        return Iterate(layers, None, labels)
 
     def right(self, j: int) -> Enclosed:
         below = self.products[j - 1, 0]

@@ -4,7 +4,6 @@ Notation: as in `margin`. The one free number is the bound $\delta$ on the imbal
 it is found in floats, the smallest that bounds its own drift.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from thalweg.theorems._radii import bisected
 from thalweg.theorems._slide import Slide
 from thalweg.theorems._staircase import Staircase, gains_of, levels_below
 
+_TINY = 1e-30
 _UP, _DOWN = 1 + 1e-13, 1 - 1e-13
 _DRIFTS = np.geomspace(0.25, 1e4, 500)
 Drift = Callable[["Numbers", float, Any], Any]
@@ -28,8 +28,10 @@ Drift = Callable[["Numbers", float, Any], Any]
 
 def facts_of(case: Case) -> list[Hypothesis]:
     """Return what data and net must be like."""
-    factor = None if case.is_playground else case.problem.data.inputs_factor
-    full = case.is_whitened or factor.shape[0] == factor.shape[1]
+    full = case.is_whitened
+    if not full:
+        rows, columns = case.problem.data.inputs_factor.shape
+        full = rows == columns
     widths = case.widths
     return [
         Hypothesis(
@@ -80,12 +82,21 @@ class Numbers:
         r"""Return $\bar M$, which bounds the norm of every end-to-end map."""
         return self.target_high + self.start / self.root_low
 
+    @property
+    def usable(self) -> bool:
+        """Return whether powers of them stay in the range of floats."""
+        tops = [self.start, self.root_high, self.top, self.imbalance]
+        lows = [self.root_low, self.top]
+        return all(balls.bounds(ball)[1] < 1 / _TINY for ball in tops) and all(
+            balls.bounds(ball)[0] > _TINY for ball in lows
+        )
+
     def largest_step(self) -> float | None:
         """Return about the largest step that works, in floats."""
-        size = balls.bounds(self.top)[1]
-        if not (math.isfinite(size) and balls.bounds(self.margin(self.start))[0] > 0):
+        if not (self.usable and balls.bounds(self.margin(self.start))[0] > 0):
             return None
-        step = 8 / max(size, 1e-300) ** (2 - 2 / self.depth)
+        size = balls.bounds(self.top)[1]
+        step = 8 / size ** (2 - 2 / self.depth)
         step /= self.depth * balls.bounds(self.root_high)[1] ** 2
         return bisected(lambda eta: _works(self, eta), step)
 
@@ -232,7 +243,8 @@ class Hull:
         powers[0] = np.ones(levels.size)
         pairs = powers[depth - 1]
         if n.square:
-            pairs = sum(powers[depth - j] * powers[j - 1] for j in range(1, depth + 1))
+            both = [powers[depth - j] * powers[j - 1] for j in range(1, depth + 1)]
+            pairs = np.sum(both, axis=0)
         return np.asarray(root * root * pairs * _DOWN)
 
     def _below(self, residual: Ball) -> Ball:
@@ -304,6 +316,8 @@ def least_bound(numbers: Numbers, step: float, drift: Drift) -> float:
     Returns:
         The bound; where none does, the one that fails least.
     """
+    if not numbers.usable:
+        return 0.0
     first = balls.bounds(numbers.imbalance)[1]
     grown = step * balls.bounds(numbers.start)[1] ** 2
     if grown == 0:

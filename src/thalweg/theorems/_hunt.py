@@ -166,4 +166,6 @@ def _hunt(iterate: Iterate) -> Hunt | None:
     floats = anchor.near.floats()
     tops = levels_below(floats.error, _RATIO, _SPAN).tolist()
     curvature = Curvature.of(iterate.norms, iterate.depth)
+    if not np.isfinite(curvature.high).all():
+        return None
     return Hunt(anchor, floats, curvature, tops)

@@ -217,7 +217,9 @@ def _drift(numbers: Numbers, step: float, delta: Any) -> Any:
 
 def _largest_step(numbers: Numbers) -> float | None:
     """Return about the largest step that works, in floats."""
-    start = 8 / max(balls.bounds(numbers.top)[1], 1e-300) ** (2 - 2 / numbers.depth)
+    if not numbers.usable:
+        return None
+    start = 8 / balls.bounds(numbers.top)[1] ** (2 - 2 / numbers.depth)
     start /= numbers.depth * balls.bounds(numbers.root_high)[1] ** 2
 
     def works(step: float) -> bool:

@@ -7,6 +7,7 @@ value of the residual's derivative $J_0$ at the start, $H(R)$ is a Lipschitz con
 that derivative within the distance $R$ (`_curvature` says which), $\eta$ the step.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -261,9 +262,11 @@ def _hypotheses(
     regular = Hypothesis(
         REGULAR, iterate.ends[0], mend="start where the layers have full rank"
     )
-    search = test.search(case)
-    if regular.verdict is not Verdict.PROVED or not search.numbers.usable:
+    if regular.verdict is not Verdict.PROVED:
         return [wide, regular]
+    search = test.search(case)
+    if not search.numbers.usable:
+        return [wide, Hypothesis(REGULAR, balls.interval(-math.inf, math.inf))]
     step = case.step_size if case.step_size is not None else 0.0
     region = test.region(iterate, search.best(step), case.step)
     return [

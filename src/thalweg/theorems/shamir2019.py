@@ -211,7 +211,8 @@ class SlowDraw(AbstractTheorem):
     def succeeds(self, case: Case, seed: int) -> bool:
         """Draw a chain and follow it as long as promised, at most 1000 iterations."""
         promise = self.guarantee(case)
-        count = min(balls.bounds(promise.values["iterations"])[0], 1000.0)
+        # Where nothing is promised the count has no bound: only the draw is looked at.
+        count = min(max(balls.bounds(promise.values["iterations"])[0], 0.0), 1000.0)
         least = balls.bounds(promise.values["loss"])[0]
         x = np.random.default_rng(seed).standard_normal(case.depth)
         for _ in range(int(count) + 1):

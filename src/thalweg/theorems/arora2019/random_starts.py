@@ -275,7 +275,7 @@ class GaussianImbalance(AbstractTheorem):
         """
         draw = np.random.default_rng(seed).normal
         chain = [draw(0.0, self.std, shape) for shape in case.problem.net.shapes]
-        worst = max(np.linalg.norm(gap) for gap in invariants(chain))
+        worst = max((np.linalg.norm(gap) for gap in invariants(chain)), default=0.0)
         return bool(worst <= self.imbalance)
 
     def witnesses(self) -> Iterator[Example]:

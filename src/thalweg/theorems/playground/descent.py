@@ -75,8 +75,11 @@ class SharpConvergence(AbstractTheorem):
     def guarantee(self, case: Case) -> Guarantee:
         """Return bounds on the loss from both sides, and the count."""
         p, c, d = balls.prod(case.balls), widest(case), case.depth
-        rise = Rise(p, case.step * d, d)
-        lower = Plateau(p, case.step * c**2, d).lower if d >= 2 else None
+        # Of many balls the product's own may reach below zero; its ends do not.
+        least = balls.prod(x.lower() for x in case.balls)
+        most = balls.prod(x.upper() for x in case.balls)
+        rise = Rise(least, case.step * d, d)
+        lower = Plateau(most, case.step * c**2, d).lower if d >= 2 else None
         return Guarantee(
             statement=(
                 "1 - p falls at least by the factor 1 - step d p^(2-2/d) an "
