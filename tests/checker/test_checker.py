@@ -156,6 +156,12 @@ def test_a_start_known_up_to_a_radius_is_verified(name, radius, tmp_path):
 
 
 FORGERIES = [
+    (
+        "arora2019.RandomBalancedStart",
+        ("fields", "std"),
+        lambda x: -x,
+        "fields.std",
+    ),
     ("flammarion2025.Convergence", ("step_size",), lambda x: 1.5 * x, "cannot prove"),
     (
         "flammarion2025.Convergence",

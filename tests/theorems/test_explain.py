@@ -80,3 +80,9 @@ def test_a_step_exactly_at_the_bound_is_undecided_and_names_the_safe_step():
     assert found.verdict is Verdict.UNDECIDED
     assert any("safe_step" in line for line in found.lines())
     assert found.safe_step < 1 / 16
+
+
+@pytest.mark.parametrize("size", [1e200, 1e308])
+def test_a_start_out_of_range_of_floats_is_not_mended_into_one(size):
+    found = tw.certify("flammarion2025.Convergence", TOY, [size, size])
+    assert all(mend.certificate.verdict is Verdict.PROVED for mend in tw.mends(found))

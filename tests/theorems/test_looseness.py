@@ -25,8 +25,9 @@ def test_the_lecture_at_its_own_step(start, promised, observed):
 
 
 @pytest.mark.parametrize(
-    ("depth", "promised", "observed"), [(2, 3.4246745e7, 5.7277e6), (3, 2.3397094e8, 2.417e7)]
-)  # fmt: skip
+    ("depth", "promised", "observed"),
+    [(2, 3.4246745e7, 5.7277e6), (3, 2.3397094e8, 2.417e7)],
+)
 def test_arora2019_at_its_own_step(depth, promised, observed):
     # MATH B.4, printed to four digits.
     target = jnp.diag(jnp.array([2.0, 1.0]))

@@ -7,6 +7,7 @@ from flint import arb
 from ._balls import max_of, positive_part, power, square
 from ._case import Case, Condition, Proof, at_most
 from ._matrices import norm, singular_values
+from ._reading import Refused
 
 
 def arora_convergence(case: Case) -> Proof:
@@ -38,6 +39,8 @@ def arora_random_balanced_start(case: Case) -> Proof:
     """Arora et al. 2019, Theorem 2, with the probability of its proof."""
     depth, inputs = case.depth, case.widths[0]
     std, size = case.field("std"), norm(case.labels)
+    if not std > 0:
+        raise Refused("fields.std: a standard deviation is above zero.")
     spread = std**2 * inputs
     most = power(spread, 4 * depth - 2, depth) / (
         10**5 * depth**3 * power(size, 10 * depth - 6, depth)

@@ -39,4 +39,3 @@ def kronecker_sum(lefts: Sequence[Enclosed], rights: Sequence[Enclosed]) -> Encl
         error += p.size * q.radius + q.size * p.radius + arb(p.radius) * q.radius
         error += 2 * UNIT * scale + rows * columns * TINY
     return Enclosed(middle, upper(error) if np.isfinite(middle).all() else np.inf)
-

@@ -28,8 +28,9 @@ class LinearNet:
             DomainError: If there are fewer than two, or one is not a whole number
                 above zero.
         """
+        told = f"of {self.widths!r}"
         widths = tuple(
-            whole(f"width {place} of {self.widths!r}", width, least=1)
+            whole(f"width {place} {told}", width, least=1)
             for place, width in enumerate(self.widths)
         )
         if len(widths) < 2:

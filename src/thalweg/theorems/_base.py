@@ -125,7 +125,7 @@ class Case:
     la: Any = enclose
     radius: float = 0.0
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Return the number of layers."""
         return self.problem.net.depth

@@ -113,6 +113,8 @@ def _rescaled(before: str, start: Any) -> Iterator[tuple[str, Any]]:
 
 def _mend(certificate: Certificate, words: str, start: Any) -> Mend | None:
     """Return the change to a start, with the theorem's own step, if it helps."""
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in _leaves(start)):
+        return None
     case = certificate.case
     found = certify(
         certificate.subject,
@@ -140,6 +142,12 @@ def _balanced(certificate: Certificate) -> Any:
     if min(problem.net.widths) < min(product.shape):
         return None
     return balanced_factors(product, problem.net.widths)
+
+
+def _leaves(start: Any) -> tuple[Any, ...]:
+    if start is None:
+        return ()
+    return start if isinstance(start, tuple) else (start,)
 
 
 def _scaled(start: Any, factor: float) -> Any:

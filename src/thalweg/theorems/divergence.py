@@ -159,8 +159,8 @@ class OneLayerDivergence(AbstractTheorem):
         )
 
     def witnesses(self) -> Iterator[Example]:
-        """Yield inputs of condition four and a step twice too large."""
-        yield Example(*_one_layer(), 1.5)
+        """Yield inputs of condition four and a step a little too large."""
+        yield Example(*_one_layer(), 1.1)
 
     def counterexamples(self) -> Iterator[Example]:
         """Yield two layers, and a step that is small enough."""
