@@ -70,15 +70,18 @@ def number(members, at):
     return float.fromhex(members)
 
 
-def certificates(name):
+def certificates(name, radius=0.0):
     theorem = shelf.make(name)
     fields = {key: getattr(theorem, key) for key in shelf.fields(name)}
     for example in theorem.witnesses():
+        if not isinstance(example.problem, tw.Problem | tw.Playground):
+            continue
         yield tw.certify(
             name,
             example.problem,
             example.start,
             step_size=example.step_size,
+            radius=radius,
             **fields,
         )
 
@@ -153,6 +156,40 @@ def test_a_start_known_up_to_a_radius_is_verified(name, radius, tmp_path):
     assert verify(file).failure is None
     wider = changed(json.loads(file.read_text()), ("radius",), (0.3).hex())
     assert not verify(written(file, wider)).ok
+
+
+WIDE = (
+    "chitour2023.Boundedness",
+    "chitour2023.ExponentialRate",
+    "divergence.OneLayerDivergence",
+    "du2018.NeuronNorms",
+    "flammarion2025.HessianBound",
+    "flammarion2025.ProductsOverSubsets",
+    "local.LocalFlow",
+    "margin.MarginFlow",
+    "xu2023.TwoLayerFlow",
+)
+
+
+@pytest.mark.parametrize("radius", [1e-8, 1e-4])
+@pytest.mark.parametrize("name", WIDE)
+def test_what_is_proved_up_to_a_radius_is_verified(name, radius, tmp_path):
+    checked = 0
+    for certificate in certificates(name, radius=radius):
+        if certificate.verdict == "proved":
+            found = verify(certificate.save(tmp_path / "file.json"))
+            assert found.failure is None
+            checked += 1
+    assert checked
+
+
+def test_a_rate_is_not_lost_to_wide_balls(tmp_path):
+    target = tw.Moments.whitened([[-1.0]])
+    problem = tw.Problem(net=tw.LinearNet((1, 3, 1)), data=target)
+    start = (np.array([[0.2], [0.1], [0.0]]), np.array([[3.0, 1.0, 1.0]]))
+    for radius in (1e-6, 1e-3):
+        certificate = tw.certify("xu2023.TwoLayerFlow", problem, start, radius=radius)
+        assert verify(certificate.save(tmp_path / "file.json")).failure is None
 
 
 FORGERIES = [
@@ -281,6 +318,132 @@ FORGERIES = [
         ("promise", "promised"),
         lambda x: x * (1 - 1e-9),
         "follow",
+    ),
+    ("bartlett2018.NearIdentity", ("step_size",), lambda x: 1.0001 * x, "prove"),
+    (
+        "bartlett2018.NearIdentity",
+        ("promise", "factor"),
+        lambda x: x - 1e-12,
+        "follow",
+    ),
+    (
+        "arora2019.FlowConvergence",
+        ("start", "layers", 0, 0, 0),
+        lambda x: np.nextafter(x, 2),
+        "hypotheses",
+    ),
+    ("arora2019.FlowConvergence", ("promise", "rate"), lambda x: 2 * x, "follow"),
+    (
+        "arora2019.BalanceNeeded",
+        ("promise", "floor"),
+        lambda x: x + 1e-12,
+        "follow",
+    ),
+    (
+        "arora2019.BalanceNeeded",
+        ("start", "layers", 1, 0, 0),
+        lambda x: 20 / x,
+        "hypotheses",
+    ),
+    (
+        "playground.ConvergenceFromAbove",
+        ("promise", "factor"),
+        lambda x: x - 1e-9,
+        "follow",
+    ),
+    ("playground.ConvergenceFromAbove", ("step_size",), lambda x: 2 * x, "prove"),
+    ("playground.BelowZero", ("step_size",), lambda x: 1.001 * x, "prove"),
+    ("playground.BelowZero", ("promise", "floor"), lambda x: 0.51, "follow"),
+    (
+        "playground.BelowZero",
+        ("start", "layers", 0, 0, 0),
+        lambda x: np.nextafter(x, 0),
+        "attained at least twice",
+    ),
+    ("margin.MarginFlow", ("promise", "rate"), lambda x: x + 1e-9, "follow"),
+    ("margin.MarginFlow", ("promise", "promised"), lambda x: 0.99 * x, "follow"),
+    (
+        "margin.MarginFlow",
+        ("start", "layers", 0, 0, 0),
+        lambda x: x + 1e-3,
+        "imbalance delta",
+    ),
+    ("local.LocalFlow", ("promise", "rate"), lambda x: x + 1e-9, "follow"),
+    ("local.LocalFlow", ("promise", "values", "radius R", 0), lambda x: 0.0, "prove"),
+    ("divergence.OneLayerDivergence", ("step_size",), lambda x: x / 4, "prove"),
+    (
+        "divergence.OneLayerDivergence",
+        ("promise", "floor"),
+        lambda x: x + 1e-9,
+        "follow",
+    ),
+    ("divergence.Divergence", ("step_size",), lambda x: x / 40, "prove"),
+    ("divergence.Divergence", ("promise", "floor"), lambda x: x + 1e-9, "follow"),
+    (
+        "du2018.NeuronNorms",
+        ("promise", "values", "neuron 1 of layer 1", 1),
+        lambda x: x - 1e-9,
+        "promise",
+    ),
+    (
+        "du2018.NeuronNorms",
+        ("start", "layers", 1, 0, 0),
+        lambda x: x + 1e-9,
+        "neuron 1 of layer 1",
+    ),
+    ("flammarion2025.IteratesConverge", ("step_size",), lambda x: 1.5 * x, "prove"),
+    (
+        "flammarion2025.IteratesConverge",
+        ("promise", "values", "length", 1),
+        lambda x: x / 2,
+        "promise",
+    ),
+    (
+        "flammarion2025.BalancedIterates",
+        ("start", "layers", 2, 0, 0),
+        lambda x: 9 * x,
+        "'prod x <= 1': the checker cannot prove",
+    ),
+    (
+        "flammarion2025.ProductsOverSubsets",
+        ("start", "layers", 0, 0, 0),
+        lambda x: x / 2,
+        "the claimed interval misses",
+    ),
+    (
+        "flammarion2025.HessianBound",
+        ("start", "layers", 0, 0, 0),
+        lambda x: x * (1 + 1e-9),
+        "the claimed interval misses",
+    ),
+    (
+        "flammarion2025.SmoothnessAlongTheStep",
+        ("step_size",),
+        lambda x: 1.0001 * x,
+        "prove",
+    ),
+    (
+        "chitour2023.Boundedness",
+        ("promise", "values", "bound", 1),
+        lambda x: x * (1 - 1e-9),
+        "promise",
+    ),
+    (
+        "chitour2023.Boundedness",
+        ("problem", "labels_factor", 0, 0),
+        lambda x: 2 * x,
+        "does not follow",
+    ),
+    ("xu2023.TwoLayerDescent", ("step_size",), lambda x: 1.0001 * x, "hypotheses[3]"),
+    ("xu2023.TwoLayerDescent", ("promise", "factor"), lambda x: x - 1e-9, "follow"),
+    ("xu2023.TwoLayerDescent", ("promise", "promised"), lambda x: x - 1, "follow"),
+    ("xu2023.TwoLayerDescent", ("fields", "c1"), lambda x: 1.5 * x, "hypotheses[3]"),
+    ("saxe2014.StabilityLimit", ("step_size",), lambda x: 0.99 * x, "prove"),
+    (
+        "saxe2014.StabilityLimit",
+        ("promise", "values", "largest stable step", 1),
+        lambda x: 0.99 * x,
+        "promise",
     ),
 ]
 

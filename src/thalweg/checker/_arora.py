@@ -9,30 +9,68 @@ from ._case import Case, Condition, Proof, at_most
 from ._matrices import norm, singular_values
 from ._reading import Refused
 
+STEP = "step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))"
+
 
 def arora_convergence(case: Case) -> Proof:
     """Arora et al. 2019, Theorem 1."""
     depth, size = case.depth, norm(case.labels)
-    margin = singular_values(case.labels)[-1] - case.distance
-    unbalanced = max_of([arb(0), *map(norm, case.gaps)])
+    margin, conditions = _near_target(case)
     balance = margin**2 / (256 * depth**3 * power(size, 2 * depth - 2, depth))
-    most = power(margin, 4 * depth - 2, depth) / (
-        6144 * depth**3 * power(size, 6 * depth - 4, depth)
-    )
-    gain = case.step * power(margin, 2 * depth - 2, depth)
-    conditions = {
-        "the data are white": Condition(case.white),
-        "N >= 2": Condition(depth >= 2),
-        "deficiency margin c > 0": Condition(margin),
-        "delta <= c^2 / (256 N^3 |Phi|^(2(N-1)/N))": at_most(unbalanced, balance),
-        "step <= c^((4N-2)/N) / (6144 N^3 |Phi|^((6N-4)/N))": at_most(case.step, most),
+    conditions |= {
+        "delta <= c^2 / (256 N^3 |Phi|^(2(N-1)/N))": at_most(_delta(case), balance),
+        STEP: at_most(case.step, most_step(case, margin)),
     }
+    gain = case.step * slowest(case, margin)
     return Proof(
         conditions,
         factor=1 - gain,
         count=lambda goal: (case.loss / goal).log() / gain,
         values={"margin": margin},
     )
+
+
+def arora_flow_convergence(case: Case) -> Proof:
+    """Arora et al. 2019, Section 3: the flow from an exactly balanced start."""
+    margin, conditions = _near_target(case)
+    conditions["delta = 0"] = at_most(_delta(case), arb(0))
+    rate = 2 * slowest(case, margin)
+    # A square net has as many such terms as layers, all others one.
+    terms = case.depth if case.widths[0] == case.widths[-1] else 1
+    return Proof(
+        conditions,
+        "flow time",
+        rate=rate,
+        values={"margin": margin, "rate by the exact eigenvalue": terms * rate},
+    )
+
+
+def _near_target(case: Case) -> tuple[Any, dict[str, Condition]]:
+    """Return the deficiency margin, and that there is one."""
+    margin = singular_values(case.labels)[-1] - case.distance
+    return margin, {
+        "the data are white": Condition(case.white),
+        "N >= 2": Condition(case.depth >= 2),
+        "deficiency margin c > 0": Condition(margin),
+    }
+
+
+def _delta(case: Case) -> Any:
+    """Return the largest Frobenius norm of an invariant."""
+    return max_of([arb(0), *map(norm, case.gaps)])
+
+
+def most_step(case: Case, margin: Any) -> Any:
+    """Return the largest step of Theorem 1."""
+    depth, size = case.depth, norm(case.labels)
+    return power(margin, 4 * depth - 2, depth) / (
+        6144 * depth**3 * power(size, 6 * depth - 4, depth)
+    )
+
+
+def slowest(case: Case, margin: Any) -> Any:
+    """Return a bound on the smallest eigenvalue of the end-to-end dynamics."""
+    return power(margin, 2 * case.depth - 2, case.depth)
 
 
 def arora_random_balanced_start(case: Case) -> Proof:
@@ -80,5 +118,6 @@ def _normal_cdf(x: Any) -> Any:
 
 ARORA = {
     "arora2019.Convergence": arora_convergence,
+    "arora2019.FlowConvergence": arora_flow_convergence,
     "arora2019.RandomBalancedStart": arora_random_balanced_start,
 }

@@ -1,7 +1,7 @@
 """A certificate's case in ball arithmetic, and what a theorem proves of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,11 @@ class Case:
     """
 
     contents: Contents
+
+    @property
+    def at_rest(self) -> "Case":
+        """Return the same case at step zero, as the flow's."""
+        return Case(replace(self.contents, step=0.0))
 
     @property
     def depth(self) -> int:
@@ -159,6 +164,7 @@ class Proof:
         reaches: Or whether after that many iterations it is at most a number.
         values: Named numbers of the promise.
         bounds: Named numbers of which the file may show any lower bound.
+        tops: Named numbers of which the file may show any upper bound.
         fields: The numbers the theorem itself has.
     """
 
@@ -172,4 +178,5 @@ class Proof:
     reaches: Callable[[int, Any], bool] | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     bounds: Mapping[str, Any] = field(default_factory=dict)
+    tops: Mapping[str, Any] = field(default_factory=dict)
     fields: tuple[str, ...] = ()

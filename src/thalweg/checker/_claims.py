@@ -114,8 +114,10 @@ def _values(case: Case, proof: Proof) -> Iterator[str]:
         where = f"promise.values['{name}']"
         if name in proof.values:
             _overlaps(where, low, high, proof.values[name])
-        elif name not in proof.bounds:
+        elif name in proof.bounds or name in proof.tops:
+            below = name in proof.bounds and proof.bounds[name] >= high
+            if not below and not (name in proof.tops and proof.tops[name] <= high):
+                raise Refused(f"{where}: it does not follow.")
+        else:
             raise Refused(f"{where}: this checker knows no such number.")
-        elif not proof.bounds[name] >= high:
-            raise Refused(f"{where}: it does not follow.")
         yield f"{where}: agrees"

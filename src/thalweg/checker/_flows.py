@@ -1,14 +1,13 @@
 """Theorems about gradient flow."""
 
 from itertools import pairwise
-from typing import Any
 
 from flint import arb
 
-from ._balls import positive_part, product, root, square
+from ._balls import product, root, square
 from ._case import Case, Condition, Proof
-from ._matrices import eigenvalues, singular_values
-from ._reading import Refused
+from ._margin import Layers, solved, unbalance
+from ._matrices import around, eigenvalues, singular_values, spectral_norm
 
 
 def chitour_invariance(case: Case) -> Proof:
@@ -31,42 +30,49 @@ def chitour_exponential_rate(case: Case) -> Proof:
         conditions[f"C_{j} has at least {narrow} positive eigenvalues"] = Condition(
             value
         )
-    alpha = product([arb(1), *deciding]) * square(singular_values(case.inputs)[-1])
-    return Proof(conditions, "flow time", rate=2 * alpha)
+    # From the lower ends: a product of wide balls would lose more.
+    alpha = product([arb(1), *(value.lower() for value in deciding)])
+    rate = 2 * alpha * square(singular_values(case.inputs)[-1])
+    return Proof(conditions, "flow time", rate=rate)
 
 
-def two_layer_flow(case: Case) -> Proof:
-    """Xu et al. 2023, with the singular value that belongs in each root."""
-    if case.depth != 2:
-        raise Refused("problem.widths: the theorem is about two layers.")
-    data, labels = singular_values(case.inputs), singular_values(case.labels)
-    inputs, outputs = case.widths[0], case.widths[-1]
-    near = positive_part(labels[-1] - case.distance) / data[0]
-    # The paper's imbalance is minus the invariant.
-    up = [-value for value in eigenvalues(case.gaps[0])]
-    down = [-value for value in reversed(up)]
-
-    def summand(over: list[Any], under: list[Any], size: int) -> Any:
-        """Bound the smallest of the first `size` squared singular values of a layer."""
-        least = positive_part(over[size - 1]) if size <= len(over) else arb(0)
-        most = positive_part(under[0])
-        inner = near if size <= len(labels) else arb(0)
-        whole = root(square(most + least) + 4 * square(inner))
-        return (least - most + whole) / 2
-
-    alpha = summand(up, down, inputs) + summand(down, up, outputs)
-    rate = square(data[-1])
-    conditions = {"N = 2": Condition(True), "alpha_0 > 0": Condition(alpha)}
+def chitour_boundedness(case: Case) -> Proof:
+    """Chitour, Liao, Couillet, Proposition 1, with the constant of the norm bound."""
+    spans = case.inputs.rows == case.inputs.columns
+    conditions = {"the inputs span their space": Condition(spans)}
+    if not spans:
+        return Proof(conditions, "flow time")
+    least = singular_values(case.inputs)[-1]
+    if not case.white:
+        conditions["sigma_min(X_r) > 0"] = Condition(least)
+    target = case.labels if case.white else solved(case)
+    delta = unbalance(case)
+    # The loss only falls, and the flow keeps the imbalance.
+    size = spectral_norm(target) + case.distance / least
+    most = Layers(case.depth, delta.upper(), size.upper())
+    bound = root(most.norm_squared)
     return Proof(
-        conditions,
-        "flow time",
-        rate=2 * rate * alpha,
-        values={"mu": rate, "alpha_0": alpha},
+        conditions, "flow time", values={"delta": delta}, tops={"bound": bound}
     )
 
 
+def neuron_norms(case: Case) -> Proof:
+    """Du, Hu, Lee: every neuron keeps what its weights' squares differ by."""
+    conditions = {
+        "at least two layers": Condition(case.depth >= 2),
+        "hidden activations are homogeneous": Condition(True),
+    }
+    values = {
+        f"neuron {unit + 1} of layer {layer}": around(gap.data[unit, unit], gap.radius)
+        for layer, gap in enumerate(case.gaps, 1)
+        for unit in range(gap.rows)
+    }
+    return Proof(conditions, "flow time", values=values)
+
+
 FLOWS = {
-    "xu2023.TwoLayerFlow": two_layer_flow,
+    "chitour2023.Boundedness": chitour_boundedness,
     "chitour2023.Invariance": chitour_invariance,
     "chitour2023.ExponentialRate": chitour_exponential_rate,
+    "du2018.NeuronNorms": neuron_norms,
 }

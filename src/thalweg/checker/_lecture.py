@@ -15,7 +15,7 @@ MOST_SINGLE = 5000
 
 def convergence(case: Case) -> Proof:
     """From a positive start below the hyperbola: a linear rate."""
-    spread, start, conditions = _below(case)
+    spread, start, conditions = below(case)
     most = 1 / (3 * case.depth * spread**2)
     conditions["step <= 1/(3 d c^2)"] = at_most(case.step, most)
     gain = case.step * case.depth * square(start / spread)
@@ -24,7 +24,7 @@ def convergence(case: Case) -> Proof:
 
 def sharp_convergence(case: Case) -> Proof:
     """The same start: the error 1 - product obeys a recursion of one number."""
-    spread, start, conditions = _below(case)
+    spread, start, conditions = below(case)
     depth, most = case.depth, 1 / (case.depth * spread**2)
     conditions["step <= 1/(d c^2)"] = at_most(case.step, most)
 
@@ -73,30 +73,60 @@ def _at_height(height: Any, depth: int) -> Any:
     return 1 / power(height * (depth - 2) / depth, depth, depth - 2)
 
 
-def _below(case: Case) -> tuple[Any, Any, dict[str, Condition]]:
+def below(case: Case) -> tuple[Any, Any, dict[str, Condition]]:
     """Return the largest spread, the least product, and that the start is below one."""
     low = [x.lower() for x in case.numbers]
     high = [x.upper() for x in case.numbers]
     conditions = {
-        "x > 0": Condition(min_of(low)),
-        "prod x < 1": Condition(1 - product(high)),
+        "x > 0": Condition(min_of(low), shown=min_of(case.numbers)),
+        "prod x < 1": Condition(1 - product(high), shown=1 - product(case.numbers)),
     }
     return max_of(high) / min_of(low), product(low), conditions
 
 
 def above_the_hyperbola(case: Case) -> Proof:
     """From a positive start above the hyperbola: the factor 1 - step."""
-    # Coordinates only fall and the product stays at least 1, so that the Hessian is
-    # bounded by 3 d C^2 throughout, and one product of all but one is at least 1.
+    # The Hessian is bounded by 3 d C^2 throughout, and one product of all but one is
+    # at least 1.
+    most, conditions = _above(case)
+    return Proof(conditions, factor=1 - case.step, values={"C": most})
+
+
+def convergence_from_above(case: Case) -> Proof:
+    """The same, with all products of all but one: the factor 1 - d step."""
+    # The geometric mean of their squares is p^(2-2/d) >= 1.
+    most, conditions = _above(case)
+    return Proof(conditions, factor=1 - case.depth * case.step, values={"C": most})
+
+
+def _above(case: Case) -> tuple[Any, dict[str, Condition]]:
+    """Return the largest product of all but two, and that the start is above one."""
+    # Coordinates only fall, and the product stays at least 1.
     x = sorted(case.numbers, key=lambda ball: ball.lower())
     depth, start = case.depth, product(x)
     most = max_of([product([arb(1), *x[out:]]) for out in range(min(depth, 2) + 1)])
-    conditions = {
+    return most, {
         "x > 0": Condition(min_of(x)),
         "prod x >= 1": at_most(arb(1), start),
         "step <= 1/(3 d C^2)": at_most(case.step, 1 / (3 * depth * most**2)),
     }
-    return Proof(conditions, factor=1 - case.step, values={"C": most})
+
+
+def below_zero(case: Case) -> Proof:
+    """A negative product, the smallest sizes tied: no sign ever changes."""
+    # Each x_k is multiplied by 1 - step (1 + |p|) |p| / x_k^2, which is least and at
+    # least 0 for the smallest. Ties last, and |p| / m^2 only falls.
+    sizes = sorted((abs(x) for x in case.numbers), key=lambda ball: ball.lower())
+    p = product(case.numbers)
+    most = 1 / ((1 + abs(p)) * product([arb(1), *sizes[2:]]))
+    conditions = {
+        "the smallest |x_k| is attained at least twice": Condition(
+            len(sizes) >= 2 and bool(sizes[0] == sizes[1])
+        ),
+        "prod x < 0": Condition(-p),
+        "step <= m^2 / ((1 + |p|) |p|)": at_most(case.step, most),
+    }
+    return Proof(conditions, floor=arb(1) / 2, values={"p": p})
 
 
 def equal_magnitudes(case: Case) -> Proof:
@@ -118,5 +148,7 @@ LECTURE = {
     "flammarion2025.Convergence": convergence,
     "flammarion2025.AboveTheHyperbola": above_the_hyperbola,
     "flammarion2025.EqualMagnitudes": equal_magnitudes,
+    "playground.BelowZero": below_zero,
+    "playground.ConvergenceFromAbove": convergence_from_above,
     "playground.SharpConvergence": sharp_convergence,
 }

@@ -79,6 +79,15 @@ class Hull:
         return other
 
     @property
+    def worst(self) -> "Hull":
+        """Return the same from the worst ends, where wide balls would lose more."""
+        other = copy(self)
+        other.start = self.start.upper()
+        other.target = [self.target[0].upper(), self.target[-1].lower()]
+        other._take(self.delta)
+        return other
+
+    @property
     def slope(self) -> Any:
         """Return the square of a bound on the error's derivative."""
         return self.depth * square(self.data[0]) * self.norm ** (2 * self.depth - 2)
@@ -132,10 +141,20 @@ class Hull:
             "largest singular value m of a layer": self.norm,
         }
 
+    def all_values(self) -> dict[str, Any]:
+        """Return the numbers by name that the margin certificates show."""
+        return self.values() | {
+            "smallest singular value of the target": self.target[-1],
+            "squared largest singular value S^2": self.slope,
+            "curvature H": self.bend,
+            "smallest eigenvalue lambda(e0)": self.gain(self.start),
+            "smallest eigenvalue lambda(0)": self.gain(arb(0)),
+        }
+
 
 def margin(case: Case) -> Proof:
     """A target without small singular values, a near and nearly balanced start."""
-    hull, widths = Hull(case), case.widths
+    hull = Hull(case)
     names = ("beta > 0", "delta >= delta0 + step e0^2 / beta")
     start, slope, bend = hull.start, hull.slope, hull.bend
 
@@ -145,28 +164,28 @@ def margin(case: Case) -> Proof:
 
     def conditions_at(delta: Any) -> dict[str, Condition]:
         there = hull.at(delta)
-        return {
-            SPANNING: Condition(True),
-            "no layer is narrower than both ends": Condition(
-                min(widths) >= min(widths[0], widths[-1])
-            ),
-            "sigma_* > e0 / sqrt(lambda_m)": Condition(there.margin(start)),
-            "lambda(e0) > 0": Condition(there.gain(start)),
+        return near_target(there) | {
             names[0]: Condition(there.share),
             names[1]: there.drift(square(start) / there.share),
         }
 
-    values = hull.values() | {
-        "smallest singular value of the target": hull.target[-1],
-        "squared largest singular value S^2": slope,
-        "curvature H": bend,
-        "smallest eigenvalue lambda(e0)": hull.gain(start),
-        "smallest eigenvalue lambda(0)": hull.gain(arb(0)),
-        "share beta": hull.share,
-    }
+    values = hull.all_values() | {"share beta": hull.share}
     return convergent(
         case, shown(case, conditions_at, hull.delta, names), factor, values
     )
+
+
+def near_target(hull: Hull) -> dict[str, Condition]:
+    """Return what the margin certificate asks of data, net and start."""
+    widths = hull.case.widths
+    return {
+        SPANNING: Condition(True),
+        "no layer is narrower than both ends": Condition(
+            min(widths) >= min(widths[0], widths[-1])
+        ),
+        "sigma_* > e0 / sqrt(lambda_m)": Condition(hull.margin(hull.start)),
+        "lambda(e0) > 0": Condition(hull.gain(hull.start)),
+    }
 
 
 def critical_point(case: Case) -> Proof:

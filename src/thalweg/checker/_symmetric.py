@@ -5,6 +5,7 @@ from typing import Any
 
 from flint import arb
 
+from ._arora import STEP, most_step, slowest
 from ._balls import UNKNOWN, max_of, min_of, positive_part, power, square
 from ._case import Case, Condition, Proof, at_most
 from ._matrices import eigenvalues, identity, norm
@@ -74,6 +75,26 @@ def bartlett_negative_eigenvalue(case: Case) -> Proof:
     return Proof(conditions, floor=_missed(case))
 
 
+def bartlett_near_identity(case: Case) -> Proof:
+    """Bartlett et al. 2018, via Arora et al. 2019: a target near the identity."""
+    # Identity layers are balanced, and the target's singular values are within its
+    # distance from the identity of one.
+    ones = identity(case.widths[0])
+    margin = 1 - 2 * norm(case.labels - ones)
+    conditions = {
+        "the data are white": Condition(case.white),
+        "all widths are equal": Condition(len({*case.widths}) == 1),
+        "all layers are the identity": Condition(
+            all(w.equals(ones) for w in case.weights)
+        ),
+        "N >= 2": Condition(case.depth >= 2),
+        "|Phi - I| < 1/2": Condition(margin / 2),
+        STEP: at_most(case.step, most_step(case, margin)),
+    }
+    gain = case.step * slowest(case, margin)
+    return Proof(conditions, factor=1 - gain, values={"margin": margin})
+
+
 def _symmetric(case: Case) -> dict[str, Condition]:
     return {
         "the data are white": Condition(case.white),
@@ -107,6 +128,7 @@ def _spectrum(case: Case) -> list[Any]:
 
 SYMMETRIC = {
     "arora2019.MarginNeeded": arora_margin_needed,
+    "bartlett2018.NearIdentity": bartlett_near_identity,
     "bartlett2018.PositiveDefinite": bartlett_positive_definite,
     "bartlett2018.NegativeEigenvalue": bartlett_negative_eigenvalue,
 }

@@ -174,6 +174,28 @@ def path_integrated(case: Case) -> Proof:
     return _converging(case, around, integrated, names, region, factor)
 
 
+def local_flow(case: Case) -> Proof:
+    """The path-integrated test at step zero: the flow stays and the error decays."""
+    around, radius = Around(case.at_rest), case.claimed("radius R")
+    names = ("s(R) > 0", "integral of s >= e0")
+
+    def conditions_at(near: Any) -> dict[str, Condition]:
+        there = integrated(around, near)
+        return regular(around) | {
+            names[0]: Condition(there.small[-1]),
+            names[1]: Condition(there.room, strict=False),
+        }
+
+    region = integrated(around, radius)
+    telling = names[:1] if case.depth > 1 else names[1:]
+    return Proof(
+        shown(case, conditions_at, radius, telling),
+        "flow time",
+        rate=2 * square(region.small[-1]),
+        values=shown_of(around, region, radius),
+    )
+
+
 def _converging(
     case: Case,
     around: Around,
@@ -183,33 +205,44 @@ def _converging(
     factor: Callable[[Any, Any], Any],
 ) -> Proof:
     """Return the proof from the region of the radius claimed."""
-    least, most = around.jacobian
-    sides = min(case.labels.rows, case.labels.columns)
     radius = case.claimed("radius R")
 
     def conditions_at(near: Any) -> dict[str, Condition]:
         there = region if near is radius else within(around, near)
-        return {
-            WIDE: Condition(min(case.widths[1:-1], default=sides) >= sides),
-            "sigma_0 > 0": Condition(least),
+        return regular(around) | {
             names[0]: Condition(there.small[-1]),
             names[1]: Condition(there.shares[-1]),
             names[2]: Condition(there.room, strict=False),
         }
 
-    values = {
+    values = shown_of(around, region, radius) | {"share beta": region.shares[-1]}
+    telling = names[:1] if case.depth > 1 else names[2:]
+    conditions = shown(case, conditions_at, radius, telling)
+    return convergent(case, conditions, factor, values, rising=within is simple)
+
+
+def regular(around: Around) -> dict[str, Condition]:
+    """Return what the certificates ask of net and start alone."""
+    case = around.case
+    sides = min(case.labels.rows, case.labels.columns)
+    return {
+        WIDE: Condition(min(case.widths[1:-1], default=sides) >= sides),
+        "sigma_0 > 0": Condition(around.jacobian[0]),
+    }
+
+
+def shown_of(around: Around, region: Region, radius: Any) -> dict[str, Any]:
+    """Return the numbers by name that all certificates show."""
+    least, most = around.jacobian
+    return {
         "radius R": radius,
-        "residual e0": case.distance,
+        "residual e0": around.case.distance,
         "smallest singular value sigma0 at the start": least,
         "largest singular value S0 at the start": most,
         "smallest singular value s": region.small[-1],
         "largest singular value S": region.large[-1],
         "curvature H": region.bends[-1],
-        "share beta": region.shares[-1],
     }
-    telling = names[:1] if case.depth > 1 else names[2:]
-    conditions = shown(case, conditions_at, radius, telling)
-    return convergent(case, conditions, factor, values, rising=within is simple)
 
 
 def shrinking(step: Any, s: Any, big: Any, bend: Any, error: Any) -> Any:
