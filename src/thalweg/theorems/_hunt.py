@@ -63,6 +63,8 @@ class Found:
         highs = np.array([balls.bounds(level.high)[1] for level in levels])
         gains = gains_of(step, lows, highs, np.full(tops.size, bend), tops)
         spectrum = self.anchor.spectrum
+        if balls.bounds(self.anchor.near.reach)[1] > self.turning.radius:
+            spectrum = None
         beside = None if spectrum is None else spectrum.beside(levels, bend, step)
         return Staircase(float(tops[0]), tops, gains, beside)
 

@@ -1,6 +1,6 @@
-"""Which certificates are worth proving at an iterate: necessary conditions in floats.
+"""Which certificates are worth proving at an iterate: quick conditions in floats.
 
-What is screened out could not have been proved; what is not may still fail.
+What is screened out could not, or hardly, have been proved; what is not may still fail.
 """
 
 from typing import Any
@@ -36,13 +36,14 @@ class Screen:
             weights: As the problem keeps them.
 
         Returns:
-            False only if it surely cannot, but for rounding.
+            False only if it cannot, but for rounding; of the anchored certificate, if
+            it has never been seen to.
         """
         layers = [np.asarray(w) for w in self.problem.chain(weights)]
         with np.errstate(all="ignore"):
             if theorem.startswith("margin."):
                 return self._near(layers)
-            return self._regular(layers)
+            return self._regular(layers, 1 if theorem.startswith("anchored.") else 2)
 
     def _near(self, layers: list[np.ndarray]) -> bool:
         """Return whether the map is nearer to the target than any singular one."""
@@ -52,8 +53,8 @@ class Screen:
         least = np.linalg.svd(self.target, compute_uv=False)[-1]
         return bool(np.linalg.norm(gap) < _DOUBT * least * low)
 
-    def _regular(self, layers: list[np.ndarray]) -> bool:
-        r"""Return whether $2 H(0) e_0 < \sigma_0^2$ and $\eta S_0^2 < 2$."""
+    def _regular(self, layers: list[np.ndarray], times: int) -> bool:
+        r"""Return whether so many $H(0) e_0 < \sigma_0^2$, and $\eta S_0^2 < 2$."""
         rows, columns = self.labels.shape
         if rows * columns > _WHOLE:
             return True
@@ -70,7 +71,7 @@ class Screen:
             return False
         values = np.linalg.eigvalsh(gram)
         bend = Curvature.of(_norms(layers, self.inputs), len(layers)).near(np.zeros(1))
-        room = 2 * float(bend[0]) * error < _DOUBT * values[0]
+        room = times * float(bend[0]) * error < _DOUBT * values[0]
         return bool(room and self.step * values[-1] < 2 * _DOUBT)
 
 
