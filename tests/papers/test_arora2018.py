@@ -12,8 +12,8 @@ import thalweg as tw
 from thalweg.linalg import balls, enclose
 from thalweg.linalg.chain import balanced_factors
 from thalweg.theorems._base import Case, Verdict
-from thalweg.theorems._end_to_end import defect, eigenvalue, preconditioned
-from thalweg.theorems._roots import root_powers
+from thalweg.theorems._shared.end_to_end import defect, eigenvalue, preconditioned
+from thalweg.theorems._shared.roots import root_powers
 
 SHAPES = st.sampled_from([(2, 2, 2), (3, 4, 3), (4, 3, 3, 2), (4, 3, 2, 2, 1)])
 SEEDS = st.integers(0, 2**32 - 1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from thalweg.linalg import balls, enclose
 from thalweg.theorems._base import Case, Verdict
-from thalweg.theorems._end_to_end import layer_gradients, moved, slope
+from thalweg.theorems._shared.end_to_end import layer_gradients, moved, slope
 
 SHAPES = st.sampled_from([(2, 2, 2), (3, 4, 3), (4, 3, 2, 2), (3, 2, 2, 2, 1)])
 SEEDS = st.integers(0, 2**32 - 1)

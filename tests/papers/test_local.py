@@ -19,10 +19,10 @@ from papers.descents import (
 )
 from thalweg.linalg import balls, enclose
 from thalweg.theorems._base import Case, Verdict
-from thalweg.theorems._curvature import Curvature
-from thalweg.theorems._gram import iterate_of
 from thalweg.theorems._proving import prove
-from thalweg.theorems._staircase import Staircase, gains_of, levels_below
+from thalweg.theorems._shared.curvature import Curvature
+from thalweg.theorems._shared.gram import iterate_of
+from thalweg.theorems._shared.staircase import Staircase, gains_of, levels_below
 from thalweg.theorems.anchored import Anchored
 from thalweg.theorems.local import Local, LocalFlow, PathIntegrated
 
@@ -259,7 +259,7 @@ def test_a_wide_white_net_is_read_from_a_narrow_one(widths, radius, monkeypatch)
     problem = tw.Problem(tw.LinearNet(widths), tw.Moments.whitened(goal))
     start = problem.check(gaussian(rng, problem))
     whole = iterate_of(Case(problem, start, radius=radius)).ends
-    monkeypatch.setattr("thalweg.theorems._gram._WHOLE_SPECTRUM", 1)
+    monkeypatch.setattr("thalweg.theorems._shared.gram._WHOLE_SPECTRUM", 1)
     narrow = iterate_of(
         Case(problem, problem.check([w + 0 for w in start]), radius=2 * radius)
     )

@@ -20,7 +20,7 @@ from papers.descents import (
 )
 from thalweg.linalg import balls
 from thalweg.theorems._base import Case, Verdict
-from thalweg.theorems._hull import facts_of, hull_of
+from thalweg.theorems._shared.hull import facts_of, hull_of
 from thalweg.theorems.margin import Margin
 
 SEEDS = st.integers(0, 2**32 - 1)

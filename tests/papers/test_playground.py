@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 import thalweg as tw
 from thalweg.linalg import balls
 from thalweg.theorems._base import Verdict
-from thalweg.theorems._hyperbola import EXACT, Plateau, Rise
+from thalweg.theorems._shared.hyperbola import EXACT, Plateau, Rise
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=25)

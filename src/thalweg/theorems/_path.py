@@ -16,9 +16,9 @@ from thalweg._core.source import bibliography
 from thalweg.theorems import shelf
 from thalweg.theorems._base import AbstractTheorem, Case
 from thalweg.theorems._certificate import count, plain
-from thalweg.theorems._ours import OURS
 from thalweg.theorems._proving import prove
-from thalweg.theorems._screening import Screen
+from thalweg.theorems._shared.ours import OURS
+from thalweg.theorems._shared.screening import Screen
 
 THEOREMS = ("margin.Margin", "anchored.Anchored", "local.PathIntegrated")
 LONGEST = 200_000

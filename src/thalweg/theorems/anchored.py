@@ -23,10 +23,10 @@ from thalweg.theorems._base import (
     Verdict,
     certainly_positive,
 )
-from thalweg.theorems._gram import iterate_of
-from thalweg.theorems._hunt import Found, Hunt
-from thalweg.theorems._ours import DERIVED, OURS
-from thalweg.theorems._posed import bottleneck, near_balanced, near_identity
+from thalweg.theorems._shared.gram import iterate_of
+from thalweg.theorems._shared.hunt import Found, Hunt
+from thalweg.theorems._shared.ours import DERIVED, OURS
+from thalweg.theorems._shared.posed import bottleneck, near_balanced, near_identity
 
 _LATER = "take a smaller step, or a later iterate"
 _REGULAR = "sigma_0 > 0"
@@ -63,7 +63,8 @@ class Anchored(AbstractTheorem):
     $\|\rho\| \le \tfrac12(T(|\Delta|) + T(p))\|\theta_t - \hat\theta\|$. So iterates
     are within $d$ of the anchor. Second, near the anchor descent is nearly linear: the
     residual is what the anchor's Gram matrix alone would make of it, mode by mode, and
-    a rest that grows by $\eta H(R)d$ at most; `_march` and `_modes` say how much.
+    a rest that grows by $\eta H(R)d$ at most; `_shared.march` and `_shared.modes` say
+    how much.
     """
 
     source: ClassVar[Source] = OURS.at("the anchored certificate")

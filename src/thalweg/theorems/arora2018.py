@@ -2,7 +2,7 @@ r"""Arora, Cohen, Hazan: depth as a preconditioner of the end-to-end matrix.
 
 The source asks for layers that are balanced exactly. Here any start may be asked
 about: imbalance moves every formula by the *defect* at most, which is derived in
-`_end_to_end` and vanishes for balanced layers.
+`_shared.end_to_end` and vanishes for balanced layers.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from thalweg.theorems._base import (
     Hypothesis,
     Kind,
 )
-from thalweg.theorems._end_to_end import (
+from thalweg.theorems._shared.end_to_end import (
     defect,
     energy,
     highest_eigenvalue,
@@ -37,7 +37,7 @@ from thalweg.theorems._end_to_end import (
     preconditioned,
     slope,
 )
-from thalweg.theorems._roots import root_powers
+from thalweg.theorems._shared.roots import root_powers
 
 ARORA2018 = Source(
     "arora2018",

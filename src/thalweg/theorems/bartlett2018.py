@@ -33,8 +33,8 @@ from thalweg.theorems._base import (
     certainly_positive,
     inward,
 )
-from thalweg.theorems._margin import allowed_step, gain, margin
-from thalweg.theorems._symmetric import (
+from thalweg.theorems._shared.margin import allowed_step, gain, margin
+from thalweg.theorems._shared.symmetric import (
     identity_layers,
     missed,
     negative_eigenvalue,

@@ -28,10 +28,10 @@ from thalweg.theorems._base import (
     Hypothesis,
     Kept,
 )
-from thalweg.theorems._hull import Numbers, facts_of, least_bound, numbers_of
-from thalweg.theorems._ours import DERIVED, OURS
-from thalweg.theorems._posed import Posed, bottleneck
-from thalweg.theorems._radii import bisected
+from thalweg.theorems._shared.hull import Numbers, facts_of, least_bound, numbers_of
+from thalweg.theorems._shared.ours import DERIVED, OURS
+from thalweg.theorems._shared.posed import Posed, bottleneck
+from thalweg.theorems._shared.radii import bisected
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from thalweg.theorems._base import (
     Hypothesis,
     Kind,
 )
-from thalweg.theorems._gram import Iterate, iterate_of
-from thalweg.theorems._ours import DERIVED, OURS
+from thalweg.theorems._shared.gram import Iterate, iterate_of
+from thalweg.theorems._shared.ours import DERIVED, OURS
 
 _HUGE = 1e300
 

@@ -4,7 +4,8 @@ Notation: $\theta = (W_1, \dots, W_N)$ are the weights, $E_t$ the residual
 $W_N \cdots W_1 X_r - Y_r$ after $t$ steps and $e_t$ its Frobenius norm, so that the
 excess loss is $e_t^2/2$; $\sigma_0, S_0$ are the smallest and the largest singular
 value of the residual's derivative $J_0$ at the start, $H(R)$ is a Lipschitz constant of
-that derivative within the distance $R$ (`_curvature` says which), $\eta$ the step.
+that derivative within the distance $R$ (`_shared.curvature` says which), $\eta$ the
+step.
 """
 
 import math
@@ -25,11 +26,16 @@ from thalweg.theorems._base import (
     Verdict,
     certainly_positive,
 )
-from thalweg.theorems._gram import Iterate, iterate_of
-from thalweg.theorems._ours import DERIVED, OURS
-from thalweg.theorems._posed import Posed, bottleneck, near_balanced, near_identity
-from thalweg.theorems._radii import Numbers, Search, Slack
-from thalweg.theorems._regions import (
+from thalweg.theorems._shared.gram import Iterate, iterate_of
+from thalweg.theorems._shared.ours import DERIVED, OURS
+from thalweg.theorems._shared.posed import (
+    Posed,
+    bottleneck,
+    near_balanced,
+    near_identity,
+)
+from thalweg.theorems._shared.radii import Numbers, Search, Slack
+from thalweg.theorems._shared.regions import (
     Region,
     integrated,
     integrated_slack,

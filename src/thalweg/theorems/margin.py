@@ -29,9 +29,14 @@ from thalweg.theorems._base import (
     Kept,
     Printed,
 )
-from thalweg.theorems._hull import Hull, facts_of, hull_of, numbers_of
-from thalweg.theorems._ours import DERIVED, OURS
-from thalweg.theorems._posed import Posed, bottleneck, near_balanced, near_identity
+from thalweg.theorems._shared.hull import Hull, facts_of, hull_of, numbers_of
+from thalweg.theorems._shared.ours import DERIVED, OURS
+from thalweg.theorems._shared.posed import (
+    Posed,
+    bottleneck,
+    near_balanced,
+    near_identity,
+)
 
 _NEARER = "start closer to the target, or nearer to balance"
 

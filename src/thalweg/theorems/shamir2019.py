@@ -24,7 +24,7 @@ from thalweg.theorems._base import (
     Setting,
     inward,
 )
-from thalweg.theorems._playground import factors, posed
+from thalweg.theorems._shared.playground import factors, posed
 
 SHAMIR2019 = Source(
     "shamir2019",

@@ -27,8 +27,13 @@ from thalweg.theorems._base import (
     Verdict,
     inward,
 )
-from thalweg.theorems._end_to_end import energy, layer_gradients, moved, slope
-from thalweg.theorems._margin import allowed_imbalance, allowed_step, gain, margin
+from thalweg.theorems._shared.end_to_end import energy, layer_gradients, moved, slope
+from thalweg.theorems._shared.margin import (
+    allowed_imbalance,
+    allowed_step,
+    gain,
+    margin,
+)
 
 
 @dataclass(frozen=True)

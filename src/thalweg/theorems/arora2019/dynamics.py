@@ -26,7 +26,7 @@ from thalweg.theorems._base import (
     certainly_positive,
     inward,
 )
-from thalweg.theorems._end_to_end import (
+from thalweg.theorems._shared.end_to_end import (
     defect,
     energy,
     highest_eigenvalue,

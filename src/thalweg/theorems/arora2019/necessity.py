@@ -26,7 +26,7 @@ from thalweg.theorems._base import (
     Printed,
     certainly_positive,
 )
-from thalweg.theorems._symmetric import (
+from thalweg.theorems._shared.symmetric import (
     missed,
     negative_eigenvalue,
     symmetric_target,

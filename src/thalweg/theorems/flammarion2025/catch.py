@@ -23,8 +23,8 @@ from thalweg.theorems._base import (
     Setting,
     inward,
 )
-from thalweg.theorems._hyperbola import Plateau, Rise
-from thalweg.theorems._playground import (
+from thalweg.theorems._shared.hyperbola import Plateau, Rise
+from thalweg.theorems._shared.playground import (
     below,
     factors,
     is_exact,

@@ -20,7 +20,7 @@ from thalweg.theorems._base import (
     certainly_positive,
     inward,
 )
-from thalweg.theorems._playground import (
+from thalweg.theorems._shared.playground import (
     below,
     largest_product,
     posed,

@@ -21,7 +21,7 @@ from thalweg.theorems._base import (
     Printed,
     Setting,
 )
-from thalweg.theorems._playground import factors, is_exact, posed, told
+from thalweg.theorems._shared.playground import factors, is_exact, posed, told
 
 HALVINGS = 300
 """Of the bracket of the limit, which is at most one plus a square wide."""

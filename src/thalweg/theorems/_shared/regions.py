@@ -11,10 +11,10 @@ import numpy as np
 
 from thalweg.linalg import balls
 from thalweg.theorems._base import Ball
-from thalweg.theorems._curvature import Curvature
-from thalweg.theorems._gram import Iterate
-from thalweg.theorems._radii import Numbers, Reals, Slack
-from thalweg.theorems._staircase import Staircase, gains_of, levels_below
+from thalweg.theorems._shared.curvature import Curvature
+from thalweg.theorems._shared.gram import Iterate
+from thalweg.theorems._shared.radii import Numbers, Reals, Slack
+from thalweg.theorems._shared.staircase import Staircase, gains_of, levels_below
 
 CELLS = 48
 """Into how many cells an integrated path is cut."""

@@ -1,6 +1,6 @@
 r"""A point about where two Newton steps lead from an iterate.
 
-Notation: as in `_march`. The anchor is $\theta_0 + J_0^* Z$ with a matrix $Z$ of
+Notation: as in `_shared.march`. The anchor is $\theta_0 + J_0^* Z$ with a matrix $Z$ of
 floats, found by two simplified Newton steps; what it is exactly follows from $Z$.
 """
 
@@ -12,9 +12,9 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from thalweg.linalg import balls, enclose
 from thalweg.theorems._base import Ball
-from thalweg.theorems._gram import Iterate
-from thalweg.theorems._march import Near
-from thalweg.theorems._modes import Spectrum, spectrum_of
+from thalweg.theorems._shared.gram import Iterate
+from thalweg.theorems._shared.march import Near
+from thalweg.theorems._shared.modes import Spectrum, spectrum_of
 
 _DENSE = 400
 _STEPS = 2

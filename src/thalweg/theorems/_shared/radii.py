@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from thalweg.linalg import balls
-from thalweg.theorems._curvature import Curvature
-from thalweg.theorems._gram import Iterate
+from thalweg.theorems._shared.curvature import Curvature
+from thalweg.theorems._shared.gram import Iterate
 
 _GRID = 129
 Reals = Float[np.ndarray, " radius"]

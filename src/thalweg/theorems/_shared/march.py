@@ -27,7 +27,7 @@ import numpy as np
 
 from thalweg.linalg import balls
 from thalweg.theorems._base import Ball
-from thalweg.theorems._curvature import Curvature
+from thalweg.theorems._shared.curvature import Curvature
 
 _CELLS = 32
 _TRIES = 60

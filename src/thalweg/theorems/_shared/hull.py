@@ -15,10 +15,10 @@ from thalweg.linalg import balls, enclose
 from thalweg.linalg.chain import invariants
 from thalweg.linalg.enclose import Enclosed
 from thalweg.theorems._base import Ball, Case, Hypothesis
-from thalweg.theorems._gram import Iterate, iterate_of
-from thalweg.theorems._radii import bisected
-from thalweg.theorems._slide import Slide
-from thalweg.theorems._staircase import Staircase, gains_of, levels_below
+from thalweg.theorems._shared.gram import Iterate, iterate_of
+from thalweg.theorems._shared.radii import bisected
+from thalweg.theorems._shared.slide import Slide
+from thalweg.theorems._shared.staircase import Staircase, gains_of, levels_below
 
 _TINY = 1e-30
 _UP, _DOWN = 1 + 1e-13, 1 - 1e-13

@@ -24,8 +24,8 @@ from jaxtyping import Float
 from thalweg.linalg import balls, enclose
 from thalweg.linalg.enclose import Enclosed
 from thalweg.theorems._base import Ball
-from thalweg.theorems._gram import Iterate
-from thalweg.theorems._march import Level
+from thalweg.theorems._shared.gram import Iterate
+from thalweg.theorems._shared.march import Level
 
 _SPREAD = 2.0
 _MOST = 8

@@ -6,12 +6,12 @@ from functools import lru_cache
 import numpy as np
 
 from thalweg.linalg import balls
-from thalweg.theorems._anchor import Anchor, anchor_of
 from thalweg.theorems._base import Ball
-from thalweg.theorems._curvature import Curvature
-from thalweg.theorems._gram import Iterate
-from thalweg.theorems._march import Level, March, Near, Turning, march
-from thalweg.theorems._staircase import Staircase, gains_of, levels_below
+from thalweg.theorems._shared.anchor import Anchor, anchor_of
+from thalweg.theorems._shared.curvature import Curvature
+from thalweg.theorems._shared.gram import Iterate
+from thalweg.theorems._shared.march import Level, March, Near, Turning, march
+from thalweg.theorems._shared.staircase import Staircase, gains_of, levels_below
 
 _RATIO, _SPAN = 0.94, 1e-4
 _WIDER = 1.3

@@ -9,7 +9,7 @@ import numpy as np
 
 from thalweg.linalg import balls
 from thalweg.problem.scalar import Playground
-from thalweg.theorems._curvature import Curvature
+from thalweg.theorems._shared.curvature import Curvature
 
 _WHOLE = 400
 _DOUBT = 1.001
