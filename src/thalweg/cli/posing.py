@@ -122,6 +122,8 @@ def auto_step(posed: Posed) -> float:
 def certified_step(settings: Settings, posed: Posed) -> float:
     """Return the largest step at which a theorem about descent is proved.
 
+    Of the first sources' theorems, and of those beyond them where none of these holds.
+
     Args:
         settings: What was asked for.
         posed: The problem and the start.
@@ -132,11 +134,18 @@ def certified_step(settings: Settings, posed: Posed) -> float:
     Raises:
         DomainError: If no theorem is proved at any step.
     """
+    from thalweg.theorems import shelf as theorems
     from thalweg.theorems._steps import safe_step
 
+    shelf: Any = theorems
     accuracy = settings.accuracy or 1e-6
     found = safe_step(posed.problem, posed.weights, accuracy=accuracy)
-    if found.step_size is None or found.promised is None:
+    steps = [
+        (shelf.entry(one.theorem).source.beyond, -one.step_size)
+        for one in found.allowed
+        if one.promised is not None
+    ]
+    if not steps:
         every = settings.model_copy(update={"theorems": "all"})
         nearest = [
             f"{one.theorem} fails at '{one.failing[0].name}'"
@@ -149,7 +158,7 @@ def certified_step(settings: Settings, posed: Posed) -> float:
             f"step ({'; '.join(nearest) or 'none is about such a problem'}); give a "
             "number, or 'auto'."
         )
-    return found.step_size
+    return -min(steps)[1]
 
 
 def certificates(

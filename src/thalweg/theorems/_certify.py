@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, at_least_zero, positive
+from thalweg.problem.samples import SampleProblem
 from thalweg.theorems import shelf
 from thalweg.theorems._base import AbstractTheorem, Case, Kind, Verdict
 from thalweg.theorems._certificate import Certificate
@@ -66,6 +67,8 @@ def certify(
     positive("accuracy", accuracy)
     if step_size is not None:
         positive("step_size", step_size)
+    if isinstance(problem, SampleProblem):
+        _ = problem.data  # says that there are none, and what is needed
     if weights is None and not chosen.about_draws:
         raise DomainError(f"{name} is about a given start; pass its weights.")
     case = Case(

@@ -324,7 +324,9 @@ def least_bound(numbers: Numbers, step: float, drift: Drift) -> float:
         return first
 
     def slack(delta: Any) -> Any:
-        more = drift(numbers, step, delta)
+        # Far beyond what can hold, numbers overflow: nothing follows there.
+        with np.errstate(over="ignore", invalid="ignore"):
+            more = drift(numbers, step, delta)
         return np.where(more >= 0, delta - first - more, -np.inf)
 
     tried = first + grown * _DRIFTS

@@ -1,14 +1,19 @@
 r"""What theorems about $\tfrac12(\prod_k x_k - 1)^2$ ask of a start and a step."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from thalweg._core.papers import CS439
 from thalweg.linalg import balls
 from thalweg.measures.spread import spread
 from thalweg.problem.scalar import Playground
 from thalweg.theorems._base import Ball, Case, Hypothesis
+
+BEYOND = replace(CS439, beyond=True)
+"""The lecture, as what is derived from it here points at it."""
 
 
 def posed(start: Sequence[float]) -> tuple[Playground, Any]:

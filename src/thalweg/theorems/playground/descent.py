@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from thalweg._core.papers import CS439
 from thalweg._core.source import Source
 from thalweg.linalg import balls
 from thalweg.theorems._base import (
@@ -26,6 +25,7 @@ from thalweg.theorems._base import (
 )
 from thalweg.theorems._shared.hyperbola import Plateau, Rise
 from thalweg.theorems._shared.playground import (
+    BEYOND,
     below,
     factors,
     is_exact,
@@ -61,7 +61,7 @@ class SharpConvergence(AbstractTheorem):
     is surely not left earlier. The step may be three times that of the lecture.
     """
 
-    source: ClassVar[Source] = CS439.at("Lecture 6, Theorem 6.9, sharpened")
+    source: ClassVar[Source] = BEYOND.at("Lecture 6, Theorem 6.9, sharpened")
     setting: ClassVar[Setting] = SCALAR
     status: ClassVar[str] = PROVED
 
@@ -148,7 +148,7 @@ class ConvergenceFromAbove(AbstractTheorem):
     \ge 2 f d\, p^{2-2/d} \ge 2 f d$ by the means' inequality.
     """
 
-    source: ClassVar[Source] = CS439.at("Lecture 6, Exercise 41, sharpened")
+    source: ClassVar[Source] = BEYOND.at("Lecture 6, Exercise 41, sharpened")
     setting: ClassVar[Setting] = SCALAR
     status: ClassVar[str] = PROVED
 
@@ -215,7 +215,7 @@ class BelowZero(AbstractTheorem):
     every step allowed.
     """
 
-    source: ClassVar[Source] = CS439.at("Lecture 6, Exercise 42, any depth")
+    source: ClassVar[Source] = BEYOND.at("Lecture 6, Exercise 42, any depth")
     setting: ClassVar[Setting] = SCALAR
     kind: ClassVar[Kind] = Kind.FAILURE
     status: ClassVar[str] = PROVED

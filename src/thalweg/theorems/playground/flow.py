@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from thalweg._core.papers import CS439
 from thalweg._core.source import Source
 from thalweg.linalg import balls
 from thalweg.theorems._base import (
@@ -21,7 +20,7 @@ from thalweg.theorems._base import (
     Printed,
     Setting,
 )
-from thalweg.theorems._shared.playground import factors, is_exact, posed, told
+from thalweg.theorems._shared.playground import BEYOND, factors, is_exact, posed, told
 
 HALVINGS = 300
 """Of the bracket of the limit, which is at most one plus a square wide."""
@@ -50,7 +49,7 @@ class FlowDichotomy(AbstractTheorem):
     factor moves at once to the sign that makes $p > 0$; two are a saddle already.
     """
 
-    source: ClassVar[Source] = CS439.at("Lecture 6, Exercise 42, for the flow")
+    source: ClassVar[Source] = BEYOND.at("Lecture 6, Exercise 42, for the flow")
     setting: ClassVar[Setting] = SCALAR
     kind: ClassVar[Kind] = Kind.PREDICTION
     clock: ClassVar[str] = "flow time"
