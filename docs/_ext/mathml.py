@@ -6,6 +6,7 @@ from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
 DOUBLE = {"R": "\u211d", "E": "\U0001d53c", "N": "\u2115"}
+DISPLAYED = re.compile(r"\$\$(.+?)\$\$([.,;]?)", re.DOTALL)
 DOLLARS = re.compile(r"(?<![\\$`])\$([^$`]+)\$(\w?)")
 
 
@@ -21,13 +22,17 @@ def mathml(latex, display):
 
 
 def with_math(text):
-    """Return a docstring's text with `$x$` as reStructuredText."""
+    """Return a docstring's text with `$x$` and `$$x$$` as reStructuredText."""
+
+    def display(match):
+        tex = " ".join(match[1].split())
+        return f"\n\n.. math::\n\n   {tex}{match[2]}\n\n"
 
     def role(match):
         tex = " ".join(match[1].split())
         return f":math:`{tex}`" + (f"\\ {match[2]}" if match[2] else "")
 
-    return DOLLARS.sub(role, text)
+    return DOLLARS.sub(role, DISPLAYED.sub(display, text))
 
 
 def inline(visitor, node):

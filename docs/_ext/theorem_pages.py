@@ -104,7 +104,9 @@ def _witnesses(theorem):
 
 
 def _numbers(certificate):
-    rows = [(name, _interval(ends)) for name, ends in certificate.values.items()]
+    rows = [
+        (f"``{name}``", _interval(ends)) for name, ends in certificate.values.items()
+    ]
     return [table(("number of the promise", "value"), rows)] if rows else []
 
 
