@@ -54,7 +54,11 @@ def certify(
     from thalweg.cli.reading import read
 
     if file is not None and file.is_dir():
-        return _along(file, posing, json)
+        others = {
+            "theorem": theorem, "explain": explain, "out": out, "looseness": looseness,
+            "draws": draws,
+        }  # fmt: skip
+        return _along(file, posing, others, json)
     if theorem:
         names = ", ".join(f'"{name}"' for name in theorem)
         posing = replace(posing, set=(*posing.set, f"theorems=[{names}]"))
@@ -82,13 +86,14 @@ def certify(
     return 0
 
 
-def _along(folder: Path, posing: Posing, json: bool) -> int:
+def _along(folder: Path, posing: Posing, others: dict[str, Any], json: bool) -> int:
     """Certify a saved run along its path."""
-    given = {name for name, value in vars(posing).items() if value not in (None, ())}
+    asked = {**vars(posing), **others}
+    given = {k for k, value in asked.items() if value not in (None, (), False)}
     if given - {"accuracy"}:
         raise ConfigError(
-            f"{folder} is a saved run, which has its own settings; leave out "
-            f"{', '.join(f'--{name}' for name in sorted(given - {'accuracy'}))}."
+            f"{folder} is a saved run, certified along its own path; leave out "
+            f"{', '.join(_option(name) for name in sorted(given - {'accuracy'}))}."
         )
     with Watch(not json) as watch:
         from thalweg.beside.along import certify_path
@@ -96,14 +101,25 @@ def _along(folder: Path, posing: Posing, json: bool) -> int:
 
         path = Run.load(folder)
         watch.phase("certifying")
-        asked = posing.accuracy or path.settings.get("accuracy") or 1e-6
-        found = certify_path(path, accuracy=float(asked))
+        accuracy = posing.accuracy or path.settings.get("accuracy") or 1e-6
+        found = certify_path(path, accuracy=_number(accuracy))
     if json:
         telling.say_json({"path": found.to_json()})
     else:
         for line in found.lines():
             telling.say(line)
     return 0
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _number(text: Any) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"accuracy is '{text}'; pass a number above 0.") from error
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ class PathCertificate:
 
     def _told(self, promise: Promise) -> str:
         ratio = self._ratio(promise.total)
-        beside = "" if ratio is None else f", {ratio:.3g} times what was observed"
+        beside = "" if ratio is None else f", {ratio:.3g} times that of the record"
         return (
             f"iteration {count(promise.iteration)} by {promise.theorem}: by iteration "
             f"{count(promise.total)}{beside}"
