@@ -73,3 +73,24 @@ def test_a_missing_or_truncated_certificate_is_refused(thalweg, tmp_path):
     told = thalweg("verify", "half.json")
     assert told.code == 2
     assert told.err.count("\n") == 1
+
+
+def test_a_saved_run_is_certified_along_its_path(thalweg):
+    run = ("run", "--playground", "2", "--start", "0.9,0.9", "--step-size", "0.1")
+    assert thalweg(*run, "--every", "1", "--no-page", "--out", "saved").code == 0
+    told = thalweg("certify", "saved")
+    assert told.code == 0
+    assert "first promised at iteration 0" in told.out
+    record = thalweg("certify", "saved", "--json").json["path"]
+    assert record["best"]["total"] >= record["observed"]
+
+
+def test_a_saved_run_takes_no_other_options(thalweg):
+    run = ("run", "--playground", "2", "--start", "0.9,0.9", "--step-size", "0.1")
+    thalweg(*run, "--no-page", "--out", "saved")
+    for options in (("--explain",), ("--draws", "3"), ("--theorem", "local.Local")):
+        told = thalweg("certify", "saved", *options)
+        assert told.code == 2
+        assert options[0] in told.err
+        assert told.err.count("\n") == 1
+    assert thalweg("certify", "saved", "--accuracy", "small").code == 2

@@ -135,10 +135,13 @@ class PathCertificate:
 
     def lines(self) -> list[str]:
         """Return it in words, a sentence a line."""
-        seen = "not reached" if self.observed is None else count(self.observed)
+        seen = (
+            "never recorded"
+            if self.observed is None
+            else f"first recorded at iteration {count(self.observed)}"
+        )
         lines = [
-            f"excess loss {self.accuracy:.3g} at step {self.step_size:.6g}: observed "
-            f"at iteration {seen}"
+            f"excess loss {self.accuracy:.3g} at step {self.step_size:.6g}: {seen}"
         ]
         if self.first is None or self.best is None:
             return [
