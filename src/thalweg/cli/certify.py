@@ -157,6 +157,8 @@ class _Asked:
             telling.say(f"{name}: {one.line()}")
         for file in self.files or ():
             telling.say(f"certificate: {file}")
+        if self.files == []:
+            telling.say("nothing is proved here, so no certificate was written")
 
 
 def _looseness(found: Sequence[Any], posed: Any) -> list[Any]:
@@ -168,6 +170,8 @@ def _looseness(found: Sequence[Any], posed: Any) -> list[Any]:
         for one in found
         if one.kind is Kind.CONVERGENCE and not one.subject.about_draws
     ]
+    if not subjects:
+        return []
     return looseness(
         posed.problem, posed.weights, theorems=subjects, accuracy=found[0].accuracy
     )
