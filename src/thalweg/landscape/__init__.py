@@ -1,0 +1,1 @@
+"""Where paths can end: critical points, their kinds, ways out, laws, basins."""
