@@ -145,6 +145,12 @@ def test_options_win_over_the_file(settings):
             {"seed": 1, "playground": 2, "start": [-1, 0.5]},
         ),
         (
+            {"data": "digits", "hidden": [3]},
+            Posing(target="2, 1", hidden="3"),
+            {"data": {"target": [[2, 0.0], [0.0, 1]]}, "hidden": [3]},
+        ),
+        ({}, Posing(target="[[2, 0, 1]]"), {"data": {"target": [[2, 0, 1]]}}),
+        (
             {"playground": 2, "start": [1, 1]},
             Posing(file="a.csv", targets="y, z", hidden="none"),
             {"data": {"file": "a.csv", "targets": ["y", "z"]}, "hidden": []},
@@ -245,3 +251,9 @@ def test_a_data_set_given_as_a_file_is_told_apart():
 def test_the_examples_are_without_fault(name):
     folder = Path(__file__).parents[2] / "examples"
     assert read(folder / f"{name}.toml", Posing()).settings.accuracy > 0
+
+
+def test_two_problems_are_refused():
+    both = Posing(data="digits", target="2,1")
+    with pytest.raises(ConfigError, match="--data and --target came together"):
+        merged({}, both)

@@ -27,6 +27,9 @@ FLOWLESS = (
 FLOWING = ("horizon", "solver", "rtol", "atol")
 """Keys of a flow, which a descent has not."""
 
+PROBLEMS = ("data", "file", "target", "playground")
+"""Options that say what is learned, of which one may come."""
+
 AS_THEY_ARE = (
     "out",
     "data_dir",
@@ -65,6 +68,10 @@ class Posing:
     ] = None
     targets: Annotated[
         Text, Parameter(group=PROBLEM, help="Columns of the file to predict: a,b.")
+    ] = None
+    target: Annotated[
+        Text,
+        _word(PROBLEM, "target", "Or white data: singular values 3,2,1 or [[2,0],..]."),
     ] = None
     data_dir: Annotated[
         Text, Parameter(group=PROBLEM, help="Folder of the data set's files.")
@@ -169,6 +176,7 @@ def merged(raw: dict[str, Any], *options: Posing | Moving) -> dict[str, Any]:
     """
     tree = dict(raw)
     for given in options:
+        _check_one_problem(given)
         for key in _ousted(given):
             tree.pop(key, None)
     for given in options:
@@ -179,6 +187,15 @@ def merged(raw: dict[str, Any], *options: Posing | Moving) -> dict[str, Any]:
         for assignment in getattr(given, "set", ()):
             _assign(tree, assignment)
     return tree
+
+
+def _check_one_problem(given: Posing | Moving) -> None:
+    kinds = [name for name in PROBLEMS if getattr(given, name, None) is not None]
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"{' and '.join(f'--{name}' for name in kinds)} came together; they name "
+            "different problems, leave one of them out."
+        )
 
 
 def _ousted(given: Posing | Moving) -> tuple[str, ...]:
@@ -210,7 +227,7 @@ def literal(text: str) -> Any:
 
 
 def _put_option(tree: dict[str, Any], name: str, value: Any) -> None:
-    if name in ("data", "file", "playground"):
+    if name in PROBLEMS:
         _put_problem(tree, name, value)
     elif name == "init":
         old = _table(tree.get("init"))
@@ -247,6 +264,10 @@ def _put_problem(tree: dict[str, Any], name: str, value: str) -> None:
         return
     tree.pop("playground", None)
     tree.pop("start", None)
+    if name == "target":
+        scale = {"scale": old["scale"]} if "scale" in old else {}
+        tree["data"] = {**scale, "target": _rows(value)}
+        return
     same = name == "data" and old.get("name") == value
     kept = old if same else {key: old[key] for key in KEPT if key in old}
     tree["data"] = {**kept, ("name" if name == "data" else "file"): value}
@@ -275,6 +296,17 @@ def _assign(tree: dict[str, Any], assignment: str) -> None:
             f"--set came with '{assignment}'; write KEY=VALUE, as in data.whiten=false."
         )
     put(tree, path.strip(), literal(text.strip()))
+
+
+def _rows(text: str) -> Any:
+    """Return a target's rows; numbers in a list are its singular values."""
+    values = _listed(text)
+    if not isinstance(values, list) or any(isinstance(v, list) for v in values):
+        return values
+    return [
+        [value if row == column else 0.0 for column in range(len(values))]
+        for row, value in enumerate(values)
+    ]
 
 
 def _table(value: Any) -> dict[str, Any]:
