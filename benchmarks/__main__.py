@@ -21,6 +21,7 @@ from benchmarks import (
     flops,
     flows,
     growth,
+    landscape,
     leaps,
     process,
 )
@@ -40,6 +41,9 @@ SECTIONS: dict[str, Callable[[bool], Table]] = {
     "rates": flops.rates,
     "growth": growth.slopes,
     "certificates": certificates.certificates,
+    "spectra": landscape.spectra,
+    "laws": landscape.laws,
+    "basins": landscape.basins,
     "processes": process.processes,
 }
 HEAD = """# Benchmarks of record

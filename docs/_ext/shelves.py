@@ -31,6 +31,7 @@ ROOMS = {
     "problem": "What is minimised",
     "doors": "Names that become objects",
     "motion": "How weights move",
+    "landscape": "Where paths can end",
     "theorems": "What is promised",
     "beside": "Theory beside motion",
     "report": "Figures and pages",

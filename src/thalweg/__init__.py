@@ -11,6 +11,26 @@ if TYPE_CHECKING:
     from thalweg.beside.looseness import looseness
     from thalweg.checker import Verified, verify
     from thalweg.doors import dataset, init, measure, theorem
+    from thalweg.landscape.basins import basins
+    from thalweg.landscape.closed_spectrum import closed_spectrum
+    from thalweg.landscape.coefficient import learning_coefficient
+    from thalweg.landscape.critical import critical_points
+    from thalweg.landscape.density import spectral_density
+    from thalweg.landscape.directions import escape_direction
+    from thalweg.landscape.escape import escape
+    from thalweg.landscape.find import find_critical_point
+    from thalweg.landscape.hessian import hessian
+    from thalweg.landscape.higher import escape_order
+    from thalweg.landscape.inertia import inertia
+    from thalweg.landscape.itinerary import itinerary
+    from thalweg.landscape.laws import count_laws
+    from thalweg.landscape.marking import mark_plateaus
+    from thalweg.landscape.nearest import nearest_critical_point
+    from thalweg.landscape.spectrum import hessian_spectrum
+    from thalweg.landscape.strata import strata
+    from thalweg.landscape.strictness import classify
+    from thalweg.landscape.tally import Basins
+    from thalweg.landscape.values import critical_values
     from thalweg.linalg.chain import end_to_end, invariants, segment
     from thalweg.motion.angle import angle_condition
     from thalweg.motion.descend import descend, resume
@@ -56,6 +76,26 @@ _DOORS = {
     "init": "doors",
     "measure": "doors",
     "theorem": "doors",
+    "basins": "landscape.basins",
+    "closed_spectrum": "landscape.closed_spectrum",
+    "learning_coefficient": "landscape.coefficient",
+    "critical_points": "landscape.critical",
+    "spectral_density": "landscape.density",
+    "escape_direction": "landscape.directions",
+    "escape": "landscape.escape",
+    "find_critical_point": "landscape.find",
+    "hessian": "landscape.hessian",
+    "escape_order": "landscape.higher",
+    "inertia": "landscape.inertia",
+    "itinerary": "landscape.itinerary",
+    "count_laws": "landscape.laws",
+    "mark_plateaus": "landscape.marking",
+    "nearest_critical_point": "landscape.nearest",
+    "hessian_spectrum": "landscape.spectrum",
+    "strata": "landscape.strata",
+    "classify": "landscape.strictness",
+    "Basins": "landscape.tally",
+    "critical_values": "landscape.values",
     "end_to_end": "linalg.chain",
     "invariants": "linalg.chain",
     "segment": "linalg.chain",

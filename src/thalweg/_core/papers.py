@@ -115,3 +115,12 @@ DOMINE2025 = Source(
     "arXiv:2409.14623",
     beyond=True,
 )
+ACHOUR2024 = Source(
+    "achour2024",
+    "E. M. Achour, F. Malgouyres, S. Gerchinovitz",
+    "The Loss Landscape of Deep Linear Neural Networks: a Second-order Analysis",
+    "Journal of Machine Learning Research 25(242)",
+    2024,
+    "arXiv:2107.13289",
+    beyond=True,
+)

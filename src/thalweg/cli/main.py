@@ -14,6 +14,8 @@ from thalweg._core.errors import ThalwegError
 from thalweg.cli import telling
 from thalweg.cli.certify import certify
 from thalweg.cli.data import data
+from thalweg.cli.landscape import landscape
+from thalweg.cli.laws import laws
 from thalweg.cli.list import show_list
 from thalweg.cli.run import run
 from thalweg.cli.show import show
@@ -38,6 +40,8 @@ app.command(run)
 app.command(certify)
 app.command(verify)
 app.command(show)
+app.command(landscape)
+app.command(laws)
 app.command(data)
 app.command(show_list, name="list")
 

@@ -34,13 +34,7 @@ def pose(settings: Settings) -> Posed:
     Returns:
         Both, with what to cite for them.
     """
-    from thalweg.problem.scalar import Playground
-
-    sources: tuple[Any, ...] = ()
-    if settings.playground is not None:
-        problem: Any = Playground(settings.playground)
-    else:
-        problem, sources = _linear(settings)
+    problem, sources = problem_of(settings)
     if settings.init is None:
         told = f"given: {', '.join(f'{x:g}' for x in settings.start or ())}"
         return Posed(problem, problem.check(settings.start), told, sources)
@@ -50,6 +44,15 @@ def pose(settings: Settings) -> Posed:
     if "std" in getattr(init, "__dataclass_fields__", {}):
         told = str(settings.init.model_copy(update={"std": init.std}))
     return Posed(problem, weights, told, (*sources, init.source))
+
+
+def problem_of(settings: Settings) -> tuple[Any, tuple[Any, ...]]:
+    """Return the problem that settings describe, and what to cite for its data."""
+    from thalweg.problem.scalar import Playground
+
+    if settings.playground is not None:
+        return Playground(settings.playground), ()
+    return _linear(settings)
 
 
 def notes(settings: Settings, posed: Posed, command: str) -> dict[str, Any]:

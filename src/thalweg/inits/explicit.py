@@ -1,5 +1,6 @@
 """A start read from a file, or given as arrays."""
 
+import json
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ UNREADABLE = (
     ValueError,
     EOFError,
     AttributeError,
+    TypeError,
     NotImplementedError,
     zipfile.BadZipFile,
     zlib.error,
@@ -33,9 +35,9 @@ class Explicit(AbstractInit):
     """Weights as they are given; the key is not used.
 
     Attributes:
-        weights: A sequence of matrices, first-applied first, or the path of an NPZ
-            file that holds them as `W1`, `W2`, ... (or in its order, if otherwise
-            named).
+        weights: A sequence of matrices, first-applied first, or the path of a file
+            that holds them: NPZ as `W1`, `W2`, ... (or in its order, if otherwise
+            named), or JSON as a list of lists of rows.
     """
 
     weights: Any
@@ -58,11 +60,11 @@ class Explicit(AbstractInit):
         """
         given = self.weights
         if isinstance(given, str | Path):
-            given = _read(Path(given))
+            given = read_weights(Path(given))
         if not isinstance(given, tuple | list):
             raise DataError(
                 f"weights is {type(given).__name__}; pass a sequence of matrices, or "
-                "the path of an NPZ file."
+                "the path of an NPZ or JSON file."
             )
         chain = tuple(real(f"layer {j}", weight) for j, weight in enumerate(given, 1))
         check_chain([weight.shape for weight in chain])
@@ -75,9 +77,22 @@ class Explicit(AbstractInit):
         return chain
 
 
-def _read(path: Path) -> list[np.ndarray]:
+def read_weights(path: Path) -> list[np.ndarray]:
+    """Return the matrices of a file, first-applied first.
+
+    Args:
+        path: An NPZ file, or a JSON file.
+
+    Returns:
+        The matrices.
+
+    Raises:
+        DataError: If it cannot be read as that.
+    """
     try:
         with open(path, "rb") as opened:
+            if path.suffix.lower() == ".json":
+                return [np.asarray(rows, dtype=float) for rows in json.load(opened)]
             file = np.load(opened, allow_pickle=False)
             numbered = [f"W{j}" for j in range(1, len(file.files) + 1)]
             names = numbered if set(numbered) == set(file.files) else file.files
@@ -85,5 +100,5 @@ def _read(path: Path) -> list[np.ndarray]:
     except UNREADABLE as error:
         raise DataError(
             f"{path} cannot be read as weights: {error}; pass an NPZ file with one "
-            "matrix a layer, named W1, W2, ..."
+            "matrix a layer, named W1, W2, ..., or a JSON list of matrices."
         ) from error

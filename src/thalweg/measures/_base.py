@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from thalweg._core.arrays import Array
+from thalweg._core.errors import DomainError
 from thalweg._core.source import Source
 
 Dependence = Literal["moving parts", "layers", "everything"]
@@ -31,6 +32,8 @@ class AbstractMeasure:
             along a trajectory; `"layers"`: what is inert in them, too, but not
             units without weights, except for `spare_units`; `"everything"`: the
             hidden coordinates, or the widths.
+        about: What a net must have for it to be read, if not every net will do.
+        shown_on: Widths of a net it can be read on.
         says: What theory says about it, in one sentence.
         source: Where it is defined.
     """
@@ -41,6 +44,8 @@ class AbstractMeasure:
     conserved: ClassVar[bool] = False
     invariant_under: ClassVar[tuple[str, ...]] = ()
     depends_on: ClassVar[Dependence] = "everything"
+    about: ClassVar[str] = ""
+    shown_on: ClassVar[tuple[int, ...]] = (3, 4, 2)
     says: ClassVar[str] = ""
     source: ClassVar[Source | None] = None
 
@@ -48,6 +53,25 @@ class AbstractMeasure:
     def spare_units(self) -> int:
         """Return how many units without weights it must see in every hidden space."""
         return 0
+
+    def suits(self, net: Any) -> bool:
+        """Return whether it can be read on a net; see `about`."""
+        return True
+
+    def check(self, problem: Any) -> None:
+        """Refuse a problem on whose net it cannot be read.
+
+        Args:
+            problem: A `Problem` or a `Playground`.
+
+        Raises:
+            DomainError: If its net does not suit.
+        """
+        if not self.suits(problem.net):
+            raise DomainError(
+                f"a net of widths {problem.net.widths} came; the measure "
+                f"{type(self).__name__} is about {self.about}."
+            )
 
     def levels(self, problem: Any) -> Any:
         """Return values to compare with, drawn as dashed lines; `None` for none.

@@ -18,18 +18,20 @@ ALWAYS = ("loss", "excess_loss")
 """What every path records: rates and outcomes are read off it."""
 
 
-def choose_measures(measures: Sequence[Any]) -> Measures:
+def choose_measures(measures: Sequence[Any], problem: Any = None) -> Measures:
     """Return measures by the names of their columns.
 
     Args:
         measures: Names on the shelf, measure objects, or both. `loss` and
             `excess_loss` are added if missing.
+        problem: What they will be read on, if it is to be checked that they can be.
 
     Returns:
         Pairs of column name and measure: these two first, then as asked for.
 
     Raises:
-        DomainError: If two measures would share a column.
+        DomainError: If two measures would share a column, or one is not about the
+            problem's net.
     """
     if isinstance(measures, str):
         measures = (measures,)
@@ -48,6 +50,8 @@ def choose_measures(measures: Sequence[Any]) -> Measures:
                 f"two different '{name}' measures came; a path has one column of "
                 "each name."
             )
+        if problem is not None and hasattr(measure, "check"):
+            measure.check(problem)
         chosen[name] = measure
     return tuple(chosen.items())
 

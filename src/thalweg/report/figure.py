@@ -104,15 +104,39 @@ def save_figures(
         for name in path:
             drawn = figure(path, name, certificates)
             for form in formats:
-                file = place / f"{name}.{form}"
-                metadata = {"Date": None} if form == "svg" else None
-                drawn.savefig(file, format=form, dpi=160, metadata=metadata)
-                written.append(file)
+                written.append(save_figure(drawn, place / f"{name}.{form}"))
     except OSError as error:
         raise StoreError(
             f"{place} could not be written: {error.strerror or error}."
         ) from error
     return written
+
+
+def save_figure(drawn: Figure, file: str | os.PathLike[str]) -> FilePath:
+    """Write a figure; the same figure gives the same bytes.
+
+    Args:
+        drawn: A matplotlib figure.
+        file: Where to, ending in `.png`, `.svg` or `.pdf`; its folder is made.
+
+    Returns:
+        The file.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    place = FilePath(file)
+    form = place.suffix.lstrip(".")
+    metadata = {"Date": None} if form == "svg" else None
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with mpl.rc_context(look.RC):
+            drawn.savefig(place, format=form, dpi=160, metadata=metadata)
+    except OSError as error:
+        raise StoreError(
+            f"{place} could not be written: {error.strerror or error}."
+        ) from error
+    return place
 
 
 def _lines(

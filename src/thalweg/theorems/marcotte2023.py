@@ -62,10 +62,12 @@ class NumberOfLaws(AbstractTheorem):
     all widths at least two had no further laws wherever they were counted, but chains
     that hold a stretch of at least three layers from width one to width one, inner
     widths at least two, have some: 1-2-2-1 keeps 7 functions, 6 of them from the
-    $D_j$ (all losses of one number move its 8 weights along one line). The formula
-    for any depth is derived here; that the given start is a generic point is proved
-    by the rank of the differentials there modulo a prime, which is never above the
-    rank itself.
+    $D_j$ (all losses of one number move its 8 weights along one line; the seventh is
+    a sum of hyperelliptic integrals over the squared singular values of the middle
+    layer). The count of all laws of a given net is proved by exact ranks
+    (`count_laws`). The formula for any depth is derived here; that the given start is
+    a generic point is proved by the rank of the differentials there modulo a prime,
+    which is never above the rank itself.
     """
 
     source: ClassVar[Source] = MARCOTTE2023.at("number of independent laws, two layers")

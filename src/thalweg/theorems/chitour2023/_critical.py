@@ -1,19 +1,14 @@
-r"""Stored weights as exact rational matrices: whether they are critical, and ranks.
+r"""Stored weights as exact rational matrices: whether they are critical, and modes.
 
 Notation, after the reduction: $X$ and $Y$ are the data, $P = W_N \cdots W_1 X$,
 $E = P - Y$, $R = W_N \cdots W_2$, $Z = W_{N-1} \cdots W_2$.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, reduce
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from thalweg.landscape._exactly import Point
 from thalweg.linalg import balls, exact
-from thalweg.linalg.exact import ExactMatrix, Rational
 from thalweg.theorems._base import Ball, Case, Hypothesis
 from thalweg.theorems.chitour2023._reduced import (
     full_inputs,
@@ -22,95 +17,14 @@ from thalweg.theorems.chitour2023._reduced import (
 )
 
 
-@dataclass(frozen=True)
-class Point:
-    """Weights and data in one arithmetic.
+def here(case: Case) -> Point:
+    """Return the point of a case in the case's own arithmetic."""
+    return Point(case.weights, *_data(case, case.la), case.la)
 
-    Attributes:
-        weights: The chain, first-applied first.
-        inputs: The inputs' factor; `None` for white data.
-        labels: The labels' factor.
-        la: The arithmetic.
-    """
 
-    weights: Sequence[Any]
-    inputs: Any
-    labels: Any
-    la: Any
-
-    @classmethod
-    def of(cls, case: Case) -> "Point":
-        """Return the point of a case in the case's own arithmetic."""
-        return cls(case.weights, *_data(case, case.la), case.la)
-
-    @classmethod
-    def exactly(cls, case: Case) -> "Point":
-        """Return the point of a case in rational numbers."""
-        chain = [exact.matrix(np.asarray(w)) for w in case.problem.chain(case.start)]
-        return cls(chain, *_data(case, exact), exact)
-
-    def fed(self, matrix: Any) -> Any:
-        """Return a matrix applied to the inputs."""
-        return matrix if self.inputs is None else matrix @ self.inputs
-
-    @cached_property
-    def products(self) -> list[Any]:
-        """Return for every layer the product of all layers up to it."""
-        return list(accumulate(self.weights, lambda product, w: w @ product))
-
-    @cached_property
-    def prediction(self) -> Any:
-        """Return P."""
-        return self.fed(self.products[-1])
-
-    @cached_property
-    def residual(self) -> Any:
-        """Return E, prediction minus labels."""
-        return self.prediction - self.labels
-
-    def gradient(self) -> Iterator[Any]:
-        """Yield the gradient by every layer, the last layer's first."""
-        back = self.residual
-        if self.inputs is not None:
-            back = back @ self.inputs.T
-        for place in range(len(self.weights) - 1, 0, -1):
-            yield back @ self.products[place - 1].T
-            back = self.weights[place].T @ back
-        yield back
-
-    @property
-    def above(self) -> Any:
-        """Return R, the product of all layers but the first."""
-        return reduce(lambda product, w: w @ product, self.weights[1:])
-
-    @property
-    def between(self) -> Any:
-        """Return Z, the product of the inner layers; the identity of two."""
-        inner = self.weights[1:-1]
-        if not inner:
-            return self.la.identity(self.weights[0].shape[0])
-        return reduce(lambda product, w: w @ product, inner)
-
-    def second_order(self, direction: Sequence[ExactMatrix | None]) -> Rational:
-        r"""Return the coefficient of $t^2$ in the loss along a direction, exactly.
-
-        Args:
-            direction: One matrix a layer, `None` for zero.
-
-        Returns:
-            Half the Hessian's quadratic form.
-        """
-        first = direction[0]
-        flat = self.weights[0] - self.weights[0]
-        terms = (self.weights[0], flat if first is None else first, flat)
-        for weight, change in zip(self.weights[1:], direction[1:], strict=True):
-            moved = [weight @ term for term in terms]
-            if change is not None:
-                moved[1] += change @ terms[0]
-                moved[2] += change @ terms[1]
-            terms = (moved[0], moved[1], moved[2])
-        slope, bend = self.fed(terms[1]), self.fed(terms[2])
-        return exact.inner(slope, slope) / 2 + exact.inner(self.residual, bend)
+def exactly(case: Case) -> Point:
+    """Return the point of a case in rational numbers."""
+    return Point.stored(case.problem, case.start)
 
 
 def _data(case: Case, la: Any) -> tuple[Any, Any]:
@@ -122,11 +36,11 @@ def _data(case: Case, la: Any) -> tuple[Any, Any]:
 def is_critical(case: Case) -> Hypothesis:
     """Return that the gradient is zero: of stored floats a fact, decided exactly."""
     name, mend = "the gradient is zero", "move to a critical point"
-    norms = [case.la.norm(part) for part in Point.of(case).gradient()]
+    norms = [case.la.norm(part) for part in here(case).gradient()]
     if case.radius:
         return Hypothesis(name, -balls.largest(norms), strict=False, mend=mend)
     surely = any(balls.bounds(norm)[0] > 0 for norm in norms)
-    fact = not surely and all(map(exact.is_zero, Point.exactly(case).gradient()))
+    fact = not surely and all(map(exact.is_zero, exactly(case).gradient()))
     return Hypothesis(name, fact=fact, mend=mend)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from thalweg._core.arrays import Weights
 from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
+from thalweg.landscape._exactly import Point
 from thalweg.linalg import balls, exact
 from thalweg.linalg.exact import ExactMatrix, Rational
 from thalweg.problem.moments import Moments
@@ -32,8 +33,8 @@ from thalweg.theorems._base import (
     Printed,
 )
 from thalweg.theorems.chitour2023._critical import (
-    Point,
     critical_facts,
+    exactly,
     labels_spectrum,
     learnt_modes,
     still_open,
@@ -63,7 +64,7 @@ class CriticalPoints(AbstractTheorem):
 
     def guarantee(self, case: Case) -> Guarantee:
         """Return the critical value and the modes learnt."""
-        point = Point.exactly(case)
+        point = exactly(case)
         rank, values = exact.rank(point.above), labels_spectrum(point)
         learnt = learnt_modes(point, rank)
         level = _level(values, learnt)
@@ -159,7 +160,7 @@ class Saddles(AbstractTheorem):
 
     def guarantee(self, case: Case) -> Guarantee:
         """Return that it is a saddle, above the infimum."""
-        point = Point.exactly(case)
+        point = exactly(case)
         rank, inner = exact.rank(point.above), exact.rank(point.between)
         strict = (
             "strict: its Hessian has a negative eigenvalue"
@@ -224,13 +225,13 @@ class NegativeCurvature(AbstractTheorem):
         missing = _missing(case)
         if not missing.fact:
             return [*known, missing]
-        point = Point.exactly(case)
+        point = exactly(case)
         higher = exact.rank(point.between) > exact.rank(point.above)
         return [*known, missing, Hypothesis("rank Z > rank R", fact=higher)]
 
     def guarantee(self, case: Case) -> Guarantee:
         """Return the direction's curvature, computed exactly from the Hessian."""
-        point = Point.exactly(case)
+        point = exactly(case)
         direction = _way_down(point)
         change = point.second_order(direction)
         length = sum(
@@ -287,7 +288,7 @@ class NegativeCurvature(AbstractTheorem):
 
 
 def _missing(case: Case) -> Hypothesis:
-    rank = exact.rank(Point.exactly(case).above)
+    rank = exact.rank(exactly(case).above)
     return Hypothesis("rank R < d_y", fact=rank < case.widths[-1])
 
 
@@ -352,7 +353,7 @@ def _source_check() -> tuple[Problem, Weights]:
 
 def _checked(mode: int, share: float) -> Rational:
     """Return the change along the second label mode, through one hidden unit."""
-    point = Point.exactly(Case(*_source_check()))
+    point = exactly(Case(*_source_check()))
     v, u = (
         exact.matrix(np.eye(size)[:, [place]]) for size, place in ((4, mode), (3, 1))
     )
