@@ -112,6 +112,7 @@ def measure_page():
             card(
                 ("symbol", f":math:`{entry.symbol}`" if entry.symbol else "none"),
                 ("axes", ", ".join(entry.axes) or "none: one number"),
+                ("about", entry.about or "every net"),
                 ("conserved by the flow", "yes" if entry.conserved else "no"),
                 ("unchanged under", kept),
                 ("what theory says", with_math(entry.says) or "nothing stated"),

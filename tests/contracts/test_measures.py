@@ -10,9 +10,10 @@ import pytest
 
 import net_oracles
 import thalweg as tw
+from thalweg._core.errors import DomainError
 from thalweg.measures import shelf
 from thalweg.problem.compress import compress
-from tolerances import EPS, close
+from tolerances import EPS, close, is_a_sentence
 
 NAMES = shelf.names()
 CASES = ["white", "raw data", "bottleneck", "one layer", "playground"]
@@ -27,21 +28,47 @@ def samples():
     return inputs, labels
 
 
-def target():
-    return np.random.default_rng(5).standard_normal((2, 3))
+def target(outputs=2, inputs=3):
+    return np.random.default_rng(5).standard_normal((outputs, inputs))
+
+
+def own(name):
+    """The case that is white data on the net a measure is shown on."""
+    widths = shelf.entry(name).shown_on
+    return "white" if widths == (3, 4, 2) else "-".join(map(str, widths))
+
+
+def widths_of(case):
+    known = {"bottleneck": (3, 1, 4, 2), "one layer": (3, 2)}
+    if case[0].isdigit():
+        return tuple(map(int, case.split("-")))
+    return known.get(case, (3, 4, 2))
 
 
 @functools.cache
 def problem(case):
     if case == "playground":
         return tw.Playground(3)
-    widths = {"bottleneck": (3, 1, 4, 2), "one layer": (3, 2)}.get(case, (3, 4, 2))
+    widths = widths_of(case)
     data = (
         tw.Moments.from_data(*samples())
         if case == "raw data"
-        else tw.Moments.whitened(target())
+        else tw.Moments.whitened(target(widths[-1], widths[0]))
     )
     return tw.Problem(net=tw.LinearNet(widths), data=data)
+
+
+def suits(name, case):
+    return tw.measure(name).suits(problem(case).net)
+
+
+def pairs(*cases, names=tuple(NAMES)):
+    """Measures, each with the cases it suits, or its own where it suits none."""
+    return [
+        (name, case)
+        for name in names
+        for case in [case for case in cases if suits(name, case)] or [own(name)]
+    ]
 
 
 def shapes(case):
@@ -80,7 +107,24 @@ def test_a_measure_has_a_full_card(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("case", CASES)
+def test_a_measure_is_about_every_net_or_says_which(name):
+    assert suits(name, own(name))
+    about = shelf.entry(name).about
+    assert bool(about) == any(not suits(name, case) for case in CASES)
+    assert not about.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in NAMES for case in CASES if not suits(name, case)],
+)
+def test_a_net_that_a_measure_is_not_about_is_refused(name, case):
+    with pytest.raises(DomainError, match=r"came; the measure .* is about") as caught:
+        read(name, case, one(states(case), 0))
+    assert is_a_sentence(caught.value)
+
+
+@pytest.mark.parametrize(("name", "case"), pairs(*CASES))
 def test_the_axes_are_those_of_the_card(name, case):
     measure = tw.measure(name)
     value = jax.eval_shape(measure.read, problem(case), one(states(case), 0))
@@ -88,8 +132,7 @@ def test_the_axes_are_those_of_the_card(name, case):
     assert value.dtype == jnp.float64
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("case", ["bottleneck", "playground"])
+@pytest.mark.parametrize(("name", "case"), pairs("bottleneck", "playground"))
 def test_jit_of_vmap_is_a_plain_loop(name, case):
     measure, stacks = tw.measure(name), states(case)
     batch = jax.jit(jax.vmap(measure.read, in_axes=(None, 0)))(problem(case), stacks)
@@ -99,14 +142,15 @@ def test_jit_of_vmap_is_a_plain_loop(name, case):
         close(batch[run], eager, ulps=16, scale=scale_of(weights))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("case", ["bottleneck", "one layer", "playground"])
+@pytest.mark.parametrize(
+    ("name", "case"), pairs("bottleneck", "one layer", "playground")
+)
 def test_zero_weights_read_without_nan(name, case):
     zero = jax.tree.map(jnp.zeros_like, one(states(case), 0))
     assert not bool(jnp.any(jnp.isnan(read(name, case, zero))))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if suits(name, "playground")])
 def test_a_playground_is_the_net_of_width_one(name):
     x = one(states("playground"), 0)
     net = tw.Problem(net=tw.LinearNet((1,) * 4), data=tw.Moments.whitened([[1.0]]))
@@ -119,10 +163,14 @@ def rotation(size, seed):
     return np.linalg.qr(np.random.default_rng(seed).standard_normal((size, size)))[0]
 
 
+def unchanged_by(change):
+    return tuple(name for name in NAMES if change in shelf.entry(name).invariant_under)
+
+
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if HIDDEN in shelf.entry(name).invariant_under]
+    ("name", "case"),
+    pairs("white", "raw data", "bottleneck", names=unchanged_by(HIDDEN)),
 )
-@pytest.mark.parametrize("case", ["white", "raw data", "bottleneck"])
 def test_turning_hidden_spaces_changes_nothing(name, case):
     weights = one(states(case), 0)
     turned = list(weights)
@@ -135,9 +183,7 @@ def test_turning_hidden_spaces_changes_nothing(name, case):
     )
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if ENDS in shelf.entry(name).invariant_under]
-)
+@pytest.mark.parametrize("name", unchanged_by(ENDS))
 @pytest.mark.parametrize("whitened", [True, False])
 def test_turning_both_ends_and_the_data_changes_nothing(name, whitened):
     case = "white" if whitened else "raw data"
@@ -158,47 +204,52 @@ def test_turning_both_ends_and_the_data_changes_nothing(name, whitened):
 CONSERVED = [name for name in NAMES if shelf.entry(name).conserved]
 
 
+def kept_in(case):
+    return [name for name in CONSERVED if own(name) == case]
+
+
 @functools.cache
-def tight_flow():
-    start = one(states("white"), 0)
+def tight_flow(case):
     return tw.flow(
-        problem("white"),
-        start,
+        problem(case),
+        one(states(case), 0),
         horizon=3.0,
         rtol=1e-11,
         atol=1e-13,
-        measures=CONSERVED,
+        measures=kept_in(case),
         records=5,
     )
 
 
 @functools.cache
-def descents():
-    start, common = one(states("white"), 0), {"measures": CONSERVED, "records": 2}
+def descents(case):
+    start, common = one(states(case), 0), {"measures": kept_in(case), "records": 2}
     return [
-        tw.descend(problem("white"), start, step_size=step, iterations=count, **common)
+        tw.descend(problem(case), start, step_size=step, iterations=count, **common)
         for step, count in ((1e-3, 2000), (1e-4, 20000))
     ]
 
 
 @pytest.mark.parametrize("name", CONSERVED)
 def test_what_is_declared_conserved_stays_along_the_flow(name):
-    column = tight_flow()[name]
+    column = tight_flow(own(name))[name]
     largest = 1 + np.abs(column).max()
     assert np.abs(column - column[0]).max() <= max(20 * 1e-11, 1e-13) * largest
 
 
 @pytest.mark.parametrize("name", CONSERVED)
 def test_what_is_declared_conserved_drifts_in_descent_as_the_step(name):
-    coarse, fine = (np.linalg.norm(p[name][-1] - p[name][0]) for p in descents())
+    coarse, fine = (
+        np.linalg.norm(p[name][-1] - p[name][0]) for p in descents(own(name))
+    )
     assert coarse > 1e-6
     assert coarse / fine == pytest.approx(10, rel=0.05)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in CONSERVED])
 def test_what_is_not_declared_conserved_does_change(name):
-    start = tight_flow().start
-    gap = read(name, "white", tight_flow().weights) - read(name, "white", start)
+    path = tight_flow(own(name))
+    gap = read(name, own(name), path.weights) - read(name, own(name), path.start)
     if name != "sharpness_residual":  # zero to rounding at both ends
         assert float(jnp.abs(gap).max()) > 1e-6
 
@@ -208,6 +259,7 @@ NETS = {
     "balanced": ((5, 6, 7, 2), "balanced", {"std": 0.5, "mix": True}, "white"),
     "bottleneck": ((3, 7, 1, 6, 2), "gaussian", {"std": 0.5}, "raw"),
     "inert parts": ((2, 7, 6, 2), "orthogonal", {"gain": 0.8}, "white"),
+    "stretch": ((3, 1, 7, 5, 1, 2), "gaussian", {"std": 0.6}, "raw"),
 }
 ALL_ROUNDS = {"top": 4, "rounds": 200}
 EXACT = {"sharpness": ALL_ROUNDS, "sharpness_residual": ALL_ROUNDS}
@@ -236,8 +288,15 @@ def compressed(net):
     return found, on_the_way
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize(
+    ("name", "net"),
+    [
+        (name, net)
+        for name in NAMES
+        for net in NETS
+        if tw.measure(name).suits(tw.LinearNet(NETS[net][0]))
+    ],
+)
 def test_a_compressed_net_reads_as_the_full_one(name, net):
     measure = tw.measure(name, **EXACT.get(name, {}))
     found, on_the_way = compressed(net)

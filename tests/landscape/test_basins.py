@@ -10,16 +10,17 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tolerances import is_a_sentence
+
 from thalweg import LinearNet, Moments, Playground, Problem
 from thalweg._core.errors import DomainError, StoreError
 from thalweg.inits.identity import Identity
+from thalweg.landscape._ground import Ground
 from thalweg.landscape._parts import Columns
 from thalweg.landscape._sorting import is_exactly_critical, lowest_saddle
-from thalweg.landscape._ground import Ground
 from thalweg.landscape._task import _chunk
 from thalweg.landscape.basins import basins
 from thalweg.landscape.tally import Basins
+from tolerances import is_a_sentence
 
 
 def target(*diagonal, depth=3, width=None):
@@ -79,23 +80,22 @@ def test_exercise_42(depth, x):
     assert np.abs(np.asarray(path.weights)) == pytest.approx(expected, abs=1e-15)
 
 
-@pytest.mark.parametrize("depth", [2, 3, 4, 5])
-@pytest.mark.parametrize("scale", [0.5, 1.0, -1.0])
-def test_from_the_identity_negative_modes_are_not_learnt(depth, scale):
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_from_the_identity_negative_modes_are_not_learnt(depth):
     problem = target(3.0, -2.0, 1.0, depth=depth)
     starts = Identity(1.0).draw(0, problem.net)
-    stack = tuple(scale * np.asarray(layer)[None] for layer in starts)
+    scales = np.array([0.5, 1.0, -1.0])
+    stack = tuple(scales[:, None, None] * np.asarray(layer) for layer in starts)
     found = basins(problem, stack, iterations=3000)
-    modes = []
-    for mode, goal in enumerate((3.0, -2.0, 1.0), 1):
-        a = scale
-        for _ in range(20_000):
-            a -= 0.005 * a ** (depth - 1) * (a**depth - goal)
-        if abs(a**depth - goal) < 1e-6:
-            modes.append(mode)
-    assert found.limit_of(0).modes == tuple(modes)
-    rest = [s for s, m in ((3.0, 1), (2.0, 2), (1.0, 3)) if m not in modes]
-    assert found.limit_of(0).excess_loss == sum(s * s for s in rest) / 2
+    goals = np.array([3.0, -2.0, 1.0])
+    a = np.repeat(scales[:, None], 3, axis=1)
+    for _ in range(20_000):
+        a -= 0.005 * a ** (depth - 1) * (a**depth - goals)
+    learnt = np.abs(a**depth - goals) < 1e-6
+    for run in range(3):
+        limit = found.limit_of(run)
+        assert limit.modes == tuple((np.flatnonzero(learnt[run]) + 1).tolist())
+        assert limit.excess_loss == np.sum(goals[~learnt[run]] ** 2) / 2
 
 
 def test_a_turned_negative_target_is_decided_by_symmetry():
@@ -110,7 +110,7 @@ def test_a_turned_negative_target_is_decided_by_symmetry():
 
 def test_an_absent_mode_is_never_learnt_and_the_float_gradient_is_exact():
     problem = target(2.0, 1.0, depth=2)
-    starts = tuple(np.diag([0.7, 0.0])[None] for _ in range(2))
+    starts = tuple(np.diag([size, 0.0])[None] for size in (0.7, 0.5))
     found = basins(problem, starts, iterations=20_000)
     limit = found.limit_of(0)
     assert (limit.verdict, limit.modes, limit.excess_loss) == ("saddle", (1,), 0.5)
@@ -140,8 +140,9 @@ def test_a_gradient_is_zero_exactly_or_not():
     assert not is_exactly_critical(ground, chain)
 
 
-@pytest.mark.parametrize("white", [True, False])
-@pytest.mark.parametrize("widths", [(2, 2, 2, 2), (3, 1, 3), (2, 4, 3), (3, 2)])
+@pytest.mark.parametrize(
+    ("widths", "white"), [((3, 1, 3), True), ((2, 4, 3), False), ((3, 2), False)]
+)
 def test_random_starts_go_to_global_minima(widths, white):
     generator = np.random.default_rng(1)
     if white:
@@ -298,7 +299,7 @@ def test_a_saved_result_is_read_back(tmp_path):
     again = Basins.load(tmp_path / "b").start(13)
     for one, other in zip(again, drawn.start(13), strict=True):
         assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
-    with pytest.raises(StoreError, match="holds a basins, not a path|is not a folder"):
+    with pytest.raises(StoreError, match="is not a folder"):
         Basins.load(tmp_path / "c")
 
 
@@ -314,13 +315,21 @@ def test_the_table_counts_what_the_runs_say():
     assert found.share("saddle").successes == 10
     assert found.share("diverged").at_most == pytest.approx(1 - 0.05 ** (1 / 50))
     assert found.saddle_runs.tolist() == list(range(10))
-    assert any("to the last bit" in line for line in found.lines())
+    row = found.table[1]
+    assert row.by_symmetry + row.exactly + row.by_rounding == 10
+    assert any("by symmetry of the start" in line for line in found.lines())
     times = found.times
     taken = found.columns.iterations[10:]
     assert times.runs == 40
     assert times.counts.sum() == 40
     assert times.quantiles[0.5] in taken
     assert times.quantiles[1.0] == taken.max()
+
+
+def test_a_result_takes_28_bytes_a_run():
+    found = basins(Playground(2), runs=300, std=0.5)
+    columns = [getattr(found.columns, name) for name in Columns.names()]
+    assert sum(column.nbytes for column in columns) == 28 * 300
 
 
 @pytest.mark.parametrize("parameters", [4, 12, 300, 10**4])

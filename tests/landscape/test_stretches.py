@@ -193,6 +193,14 @@ def test_a_playground_has_none():
     assert stretch_laws(tw.Playground(3), jax.numpy.ones(3)) == ()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_balanced_weights_are_refused_though_rounding_parts_the_roots(seed):
+    net = tw.LinearNet((1, 3, 2, 1))
+    weights = tw.init("balanced", std=1.0, mix=True).draw(jax.random.key(seed), net)
+    with pytest.raises(DomainError, match="special"):
+        stretch_laws(problem(*net.widths), weights)
+
+
 @pytest.mark.parametrize("factor", [0.0, 1.0])
 def test_special_points_are_refused_in_a_sentence(factor):
     ones = (np.ones((2, 1)), np.ones((2, 2)), np.ones((1, 2)))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
-from tolerances import printed
 
 from thalweg._core.errors import DomainError
 from thalweg.landscape.unbounded import (
@@ -15,6 +14,7 @@ from thalweg.landscape.unbounded import (
     measure_unbounded,
     printed_limit,
 )
+from tolerances import printed
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ COUNTS = [(0, 1), (1, 1), (0, 10), (8, 10), (3, 1000), (999, 1000), (50_000, 10*
 def test_the_interval_is_scipys(successes, runs, confidence):
     found = wilson(successes, runs, confidence)
     truth = binomtest(successes, runs).proportion_ci(confidence, method="wilson")
-    # Wilson's ends are roots of one quadratic equation: a few roundings of numbers <= 1.
+    # Both ends are roots of one quadratic: a few roundings of numbers below one.
     assert abs(found.low - truth.low) <= 1e-15
     assert abs(found.high - truth.high) <= 1e-15
 

@@ -5,9 +5,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from thalweg._core.errors import ConfigError
 from thalweg.cli import telling
 from thalweg.cli.options import MOTION, NO_POSING, RECORD, Posing
 from thalweg.cli.progress import Watch
+
+UNBOUNDED = "unbounded"
+"""In place of a file: the example whose flow runs off to infinity."""
+
+PICTURE = "plane.svg"
 
 
 def basins(
@@ -31,14 +37,16 @@ def basins(
     is given. What cannot be decided within the budget is reported as undecided.
 
     Args:
-        file: Settings as TOML, as for `run`; options win.
+        file: Settings as TOML, as for `run`; options win. Or the word unbounded: the
+            flow of z^2 exp(-x - x^3/3), whose starts beyond an exact threshold run off
+            to infinity.
         posing: What is learned, and how starts are drawn.
         runs: How many starts; 10,000 if not given.
         iterations: Most iterations of a run.
         beyond: Follow what is still undecided by leaps, up to this iteration.
         flow: Take steps so small that the runs are nearly the gradient flow.
         plane: Instead of drawing starts, take so many by so many in a plane: the
-            playground's own, of depth two, else one through the origin drawn by the
+            playground's own at depth two, else one through the origin, drawn by the
             seed. With --out a picture is drawn.
         extent: Half the side of the plane.
         out: Folder of the result; chunks are kept as they are finished.
@@ -48,37 +56,93 @@ def basins(
     Returns:
         The exit code: 0, or 130 if it was interrupted.
     """
+    if str(file) == UNBOUNDED:
+        return _unbounded(posing, runs, json)
     from thalweg.cli.reading import read
 
     reading = read(file, posing, runs=False)
-    settings = reading.settings
-    given = reading.given
+    settings, given = reading.settings, reading.given
     with Watch(not json) as watch:
-        from thalweg.cli.posing import problem_of
+        from thalweg.cli.posing import problem_of, step_of_starts
 
         problem, _ = problem_of(settings)
         common: dict[str, Any] = {
             "method": "flow" if flow else "descent",
-            "step_size": _step(settings, given),
+            "step_size": step_of_starts(settings) if "step_size" in given else None,
             "iterations": iterations,
             "accuracy": settings.accuracy if "accuracy" in given else None,
             "on_progress": watch.basins,
         }
         if plane is not None:
-            found = _slice(problem, settings.seed, plane, extent, common)
-            files = _drawn(found, problem, out)
+            _check_plane({"--runs": runs, "--beyond": beyond, "--resume": resume})
+            found, files = _plane(problem, settings.seed, (plane, extent), common, out)
         else:
-            found = _followed(
-                problem, settings, given,
-                {**common, "runs": runs, "beyond": beyond, "out": out,
-                 "resume": resume},
-            )  # fmt: skip
-            files = [] if out is None else [str(out)]
+            more = {"runs": runs, "beyond": beyond, "out": out, "resume": resume}
+            found = _followed(problem, settings, {**common, **more})
+            files = [str(folder) for folder in [out or resume] if folder]
     if json:
         telling.say_json({**found.to_json(), "files": files})
-    else:
+    elif plane is not None:
         for line in found.lines():
             telling.say(line)
-        for written in files:
-            telling.say(f"written: {written}")
+    else:
+        from thalweg.report.landscape import basins_table
+
+        telling.show(basins_table(found))
+    for written in [] if json else files:
+        telling.say(f"written: {written}")
+    return 130 if found.interrupted else 0
+
+
+def _followed(problem: Any, settings: Any, options: dict[str, Any]) -> Any:
+    from thalweg.cli.posing import init_of
+    from thalweg.landscape.basins import basins as follow
+
+    return follow(problem, init_of(settings, problem), seed=settings.seed, **options)
+
+
+def _plane(
+    problem: Any, seed: int, grid: tuple[int, float], options: Any, out: Path | None
+) -> tuple[Any, list[str]]:
+    from thalweg.landscape.planes import slice_basins
+
+    size, extent = grid
+    found = slice_basins(problem, seed=seed, size=size, extent=extent, **options)
+    if out is None:
+        return found, []
+    from thalweg.report.basin_map import basin_map
+    from thalweg.report.figure import save_figure
+
+    found.save(out)
+    return found, [str(out), str(save_figure(basin_map(found), out / PICTURE))]
+
+
+def _check_plane(others: dict[str, Any]) -> None:
+    came = [name for name, value in others.items() if value is not None]
+    if came:
+        raise ConfigError(
+            f"{' and '.join(came)} came with --plane, whose starts are a grid; leave "
+            "one of them out."
+        )
+
+
+def _unbounded(posing: Posing, runs: int | None, json: bool) -> int:
+    from thalweg.cli.options import literal
+    from thalweg.landscape.unbounded import measure_unbounded
+
+    others = [k for k, v in vars(posing).items() if v not in (None, ()) and k != "seed"]
+    if others:
+        raise ConfigError(
+            f"--{others[0]} came with '{UNBOUNDED}', a function of its own; leave it "
+            "out."
+        )
+    seed = literal(posing.seed) if posing.seed else 0
+    found = measure_unbounded(runs=runs or 10_000, seed=seed)
+    if json:
+        telling.say_json(found.to_json())
+    else:
+        telling.say("the flow of z^2 exp(-x - x^3/3), unbounded beyond "
+                    "z^2 + 4 arctan x = 2 pi")  # fmt: skip
+        for line in found.lines():
+            telling.say(line)
     return 0

@@ -138,9 +138,10 @@ class _Map:
         from thalweg.landscape.strictness import classify
 
         self.found = classify(self.problem, self.point, rigorous=prove)
-        dense = self.problem.net.parameters <= LARGEST
-        ends = {} if dense else {"top": 3, "bottom": 3}
-        self.spectrum = hessian_spectrum(self.problem, self.point, **ends)
+        ends = None if self.problem.net.parameters <= LARGEST else 3
+        self.spectrum = hessian_spectrum(
+            self.problem, self.point, top=ends, bottom=ends
+        )
         if self.found.kind == "strict saddle":
             ways = all_directions(self.problem, self.point)
             self.ways = sorted(ways, key=lambda way: way.curvature)

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError
 import thalweg
 from thalweg._core.errors import ThalwegError
 from thalweg.cli import telling
+from thalweg.cli.basins import basins
 from thalweg.cli.certify import certify
 from thalweg.cli.data import data
 from thalweg.cli.landscape import landscape
@@ -41,6 +42,7 @@ app.command(certify)
 app.command(verify)
 app.command(show)
 app.command(landscape)
+app.command(basins)
 app.command(laws)
 app.command(data)
 app.command(show_list, name="list")

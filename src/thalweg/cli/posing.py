@@ -93,6 +93,43 @@ def step_of(settings: Settings, posed: Posed) -> float | None:
     return settings.step_size  # type: ignore[return-value]
 
 
+def step_of_starts(settings: Settings) -> float:
+    """Return the one step size of many starts.
+
+    Args:
+        settings: What was asked for.
+
+    Returns:
+        The number.
+
+    Raises:
+        ConfigError: If it is a word that stands for a step of a single start.
+    """
+    if isinstance(settings.step_size, str):
+        raise ConfigError(
+            f"step_size is '{settings.step_size}', which is of a single start; give a "
+            "number, or leave it out: then every start takes a step of its own."
+        )
+    return float(settings.step_size or 0.0)
+
+
+def init_of(settings: Settings, problem: Any) -> Any:
+    """Return the init that settings describe.
+
+    Args:
+        settings: What was asked for.
+        problem: What is minimised.
+
+    Returns:
+        The init; a playground without one takes standard normal starts.
+    """
+    if settings.init is None:
+        from thalweg.inits import shelf
+
+        return shelf.make("gaussian", std=1.0)
+    return _init(settings.init, problem)
+
+
 def auto_step(posed: Posed) -> float:
     r"""Return a step that is stable at the start and near a balanced minimum.
 

@@ -82,6 +82,18 @@ class Watch:
         self._share = progress.time / progress.horizon
         self._refresh()
 
+    def basins(self, progress: Any) -> None:
+        """Show how many starts have been followed, and where they led."""
+        self._text = "following"
+        speed, left = self._pace(progress.done, progress.total)
+        told = f"{progress.done:,} of {progress.total:,} starts"
+        if speed is not None:
+            told += f", {speed:,.0f} a second, {clock(left)} to go"
+        counts = ", ".join(f"{k}: {n:,}" for k, n in progress.counts.items() if n)
+        self._told = f"{told}; {counts}" if counts else told
+        self._share = progress.done / max(progress.total, 1)
+        self._refresh()
+
     def _pace(self, done: int, total: int) -> tuple[float | None, float]:
         """Return iterations a second of late, compile time apart, and seconds left."""
         now = time.monotonic()

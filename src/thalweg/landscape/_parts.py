@@ -187,10 +187,9 @@ def joined(
 
 def _nothing(shapes: tuple[tuple[int, int], ...]) -> Part:
     """Return a part without runs."""
-    none = np.zeros(0, dtype=np.int64)
-    real = np.zeros(0)
-    small = none.astype(np.int8)
-    columns = Columns(none.astype(np.int16), small, none, none, real, real, small)
+    none, few, real = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0)
+    small = np.zeros(0, np.int8)
+    columns = Columns(none.astype(np.int16), small, few, few, real, real, small)
     return Part(0, (), columns, none, tuple(np.zeros((*s, 0)) for s in shapes))
 
 

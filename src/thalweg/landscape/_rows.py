@@ -39,7 +39,7 @@ class Row:
             for count, words in (
                 (self.by_symmetry, "by symmetry of the start"),
                 (self.exactly, "to the last bit"),
-                (self.by_rounding, "held by rounding"),
+                (self.by_rounding, "at rest to rounding"),
             )
             if count
         ]

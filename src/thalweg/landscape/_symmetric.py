@@ -44,12 +44,13 @@ def kept_modes(ground: Ground, starts: Stack, steps: np.ndarray) -> dict[int, se
     if ground.depth < 2 or not ground.modes.rank:
         return {}
     if set(ground.posed.net.widths) == {1}:
-        return {int(run): set() for run in _tied(ground, starts, steps)}
+        return {run: set() for run in _tied(ground, starts, steps).tolist()}
     found = {}
-    for run in _equal(ground, starts):
-        modes = _learnt(ground, starts[0][..., run], _sign(starts, run), steps[run])
+    for run in _equal(ground, starts).tolist():
+        layer, step = starts[0][..., run], float(steps[run])
+        modes = _learnt(ground, layer, _sign(starts, run), step)
         if modes is not None and len(modes) < ground.largest:
-            found[int(run)] = modes
+            found[run] = modes
     return found
 
 

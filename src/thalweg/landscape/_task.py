@@ -16,6 +16,7 @@ from thalweg.landscape._lanes import Rules
 from thalweg.landscape._parts import Columns, Part, part_of
 from thalweg.landscape._pursuit import Pace, pursue
 from thalweg.landscape._sorting import energy, lowest_saddle, saddle_levels, sort_ends
+from thalweg.landscape.wilson import wilson
 from thalweg.problem.archive import pack
 
 SHARES = {"descent": 0.5, "flow": 0.02}
@@ -48,6 +49,7 @@ class Task:
             raise DomainError(
                 f"method is {given['method']!r}; it must be descent or flow."
             )
+        wilson(0, 1, given["confidence"])
         step, beyond = given["step_size"], given["beyond"]
         iterations = whole("iterations", given["iterations"], least=1)
         settings = {
@@ -96,6 +98,12 @@ class Task:
         floor = depth * largest ** (2 - 2 / depth) * reach
         return Pace(self.settings["step_size"], SHARES[self.settings["method"]], floor)
 
+    @property
+    def counter(self) -> type[np.signedinteger[Any]]:
+        """Return the type of a count of iterations."""
+        most = max(self.settings["iterations"], self.settings["beyond"] or 0)
+        return np.int32 if most < 2**31 else np.int64
+
     def follow(self, chunk: tuple[int, int], stop: Event) -> Part | None:
         """Return a chunk's runs, followed to their ends; `None` if stopped."""
         first, last = chunk
@@ -110,8 +118,8 @@ class Task:
         columns = Columns(
             limit=codes,
             known=known,
-            iterations=ends.iterations,
-            near=ends.near,
+            iterations=ends.iterations.astype(self.counter),
+            near=ends.near.astype(self.counter),
             excess=ends.excess,
             step_size=ends.step_size,
             halvings=ends.halvings,

@@ -55,13 +55,17 @@ def basins(
       every mode is learnt or not to 1e-6, and the loss is that critical value to 1e-9.
       For the first 256 of every chunk it is looked at whether the gradient is zero in
       rational arithmetic (there to the last bit), or only too small to move a float
-      (held by rounding: in exact arithmetic it might go on).
+      (at rest to rounding). Where a symmetry of the start keeps exact descent from
+      the minima (`_symmetric` says which), its limit is the verdict, wherever rounding
+      has led the floats.
     - *diverged*: the excess loss exceeds 1e16 times its scale, or float64.
     - *undecided*: all others, with the reason; a plateau is one, however long.
 
     A strict saddle attracts no open set, so in floats it is reached from starts on an
     exactly invariant set, such as symmetric ones. Non-strict saddles are approached
-    like a power of time: `beyond` follows what the budget left undecided by leaps.
+    like a power of time. `beyond` follows what the budget left undecided by leaps; as a
+    leap is descent to a tolerance, it counts only where two of different tolerance
+    agree.
 
     Args:
         problem: A `Problem` or a `Playground`.

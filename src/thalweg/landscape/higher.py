@@ -128,8 +128,7 @@ def escape_order(
         tolerance: As in `classify`.
 
     Returns:
-        The curve. `layers` products of segments and SVDs of all of them: cost about
-        `depth ** 2` products.
+        The curve; about `depth ** 2` products and as many norms.
 
     Raises:
         DomainError: If the point is not critical, or a global minimum, or nothing

@@ -6,8 +6,8 @@ from enum import StrEnum
 class Kind(StrEnum):
     """The kinds of critical points: a deep linear network has no others.
 
-    Local minima are global, and no point is a maximum: adding to the first layer what
-    changes the prediction raises the loss of any critical point.
+    Local minima are global, and there are no local maxima (Chitour, Liao, Couillet,
+    Proposition 3). A saddle is strict if its Hessian has a negative eigenvalue.
     """
 
     GLOBAL_MINIMUM = "global minimum"

@@ -18,7 +18,7 @@ import numpy as np
 
 from thalweg._core.errors import DomainError
 from thalweg.landscape.reduced import Matrix, linear
-from thalweg.linalg.separating import CLOSE, integrals, separated, stretches
+from thalweg.linalg.separating import integrals, separated, stretches
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def stretch_laws(problem: Any, weights: Any) -> tuple[StretchLaws, ...]:
     r"""Return what stretches of three layers keep beyond the balancedness matrices.
 
     Gradient flow keeps the values, up to whole periods, for every data set and every
-    loss; `apart` compares them. Some hundred
-    microseconds a stretch.
+    loss; `apart` compares them. Some hundred microseconds a stretch.
 
     Args:
         problem: A `Problem` or a `Playground`.
@@ -103,7 +102,7 @@ def _laws(first: int, layers: Sequence[Matrix]) -> StretchLaws:
         DomainError: If two roots are the same to rounding.
     """
     point = separated(layers)
-    if not point.roots.any() or point.gap <= CLOSE:
+    if not point.apart:
         raise DomainError(
             "the weights of a stretch between single numbers are too special, as "
             "balanced ones are: its integrals diverge; disturb them a little."

@@ -33,7 +33,7 @@ $\tfrac12 \|\alpha \Sigma_S\|_F^2 + \tfrac12 \|\beta V_Q\|_F^2$. Entry by entry
 $\tfrac12 \sigma_s^2 a^2 + \tfrac12 b^2 - \sigma_q a b \ge 0$, as
 $\sigma_q \le \sigma_s$: the Hessian has no negative eigenvalue. The point is a global
 minimum if $\Sigma_Q = 0$ or $r$ is the smallest width, since then the loss is its
-infimum; otherwise a saddle, as every local minimum is global.
+infimum; otherwise a saddle: `higher` constructs a curve along which the loss falls.
 
 Repeated singular values leave open which of equal modes are learnt: the first are
 named. One layer alone has no critical points but minima.

@@ -30,7 +30,11 @@ Along = Callable[[Any], Any]
 """A squared singular value, by what it is integrated in."""
 
 CLOSE = 1e-6
-"""Roots nearer than this, by the largest, make integrals that cannot be computed."""
+"""Roots nearer than this, by the largest, make integrals that cannot be computed.
+
+So do all roots that are as small by the weights' squares as this is by one, squared:
+rounding decides on them.
+"""
 
 
 class Separated(NamedTuple):
@@ -40,16 +44,19 @@ class Separated(NamedTuple):
         roots: The zeros of $R$, descending, `2 r + 1` of them.
         squares: The squared singular values, descending, `"mode"`.
         heights: $\sqrt R$ at each, with the sign that its motion gives it.
+        size: The sum of the squares of all weights.
     """
 
     roots: Any
     squares: Any
     heights: Any
+    size: Any
 
     @property
-    def gap(self) -> Any:
-        """Return the smallest distance of two roots, by the largest root; or NaN."""
-        return (self.roots[:-1] - self.roots[1:]).min() / abs(self.roots).max()
+    def apart(self) -> Any:
+        """Return whether no two roots are as near as `CLOSE` says."""
+        smallest = (self.roots[:-1] - self.roots[1:]).min()
+        return smallest > CLOSE * (abs(self.roots).max() + CLOSE * self.size)
 
 
 def stretches(widths: Sequence[int]) -> tuple[int, ...]:
@@ -94,7 +101,9 @@ def separated(layers: Sequence[Any], xp: Any = np) -> Separated:
     squares = singular**2
     gaps = squares[:, None] - squares + xp.eye(squares.size)
     speeds = singular * (left.T @ y) * (right @ x)
-    return Separated(_roots(x, middle, y, xp), squares, speeds * gaps.prod(axis=1))
+    heights = speeds * gaps.prod(axis=1)
+    size = x @ x + squares.sum() + y @ y
+    return Separated(_roots(x, middle, y, xp), squares, heights, size)
 
 
 def _roots(x: Any, middle: Any, y: Any, xp: Any) -> Any:

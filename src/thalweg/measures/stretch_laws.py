@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from thalweg._core.arrays import Array, Float
 from thalweg._core.source import Source
-from thalweg.linalg.separating import CLOSE, integrals, separated, stretches
+from thalweg.linalg.separating import integrals, separated, stretches
 from thalweg.measures._base import AbstractMeasure
 
 GARNIER1919 = Source(
@@ -67,10 +67,9 @@ class StretchLaws(AbstractMeasure):
 def _turns(layers: Sequence[Any]) -> Float[Array, "law coordinate"]:
     """Return the points of one stretch; the centre where integrals diverge."""
     point = separated(layers, jnp)
-    apart = point.gap > CLOSE
     spread = jnp.arange(point.roots.size, 0.0, -1)
-    safe = point._replace(roots=jnp.where(apart, point.roots, spread))
+    safe = point._replace(roots=jnp.where(point.apart, point.roots, spread))
     sums, periods = integrals(safe, jnp)
     turns = jnp.linalg.solve(periods[:, :-1].T, sums[:-1])
     points = jnp.stack([jnp.cos(2 * jnp.pi * turns), jnp.sin(2 * jnp.pi * turns)], 1)
-    return jnp.where(apart, points, 0.0)
+    return jnp.where(point.apart, points, 0.0)

@@ -180,12 +180,7 @@ def basins_table(found: Any) -> Group:
 
 
 def _note(row: Any) -> str:
-    parts = [row.limit.reason] if getattr(row.limit, "reason", "") else []
-    if row.exactly:
-        parts.append(f"{row.exactly:,} there to the last bit")
-    if row.to_rounding:
-        parts.append(f"{row.to_rounding:,} held by rounding")
-    return "; ".join(parts)
+    return "; ".join(filter(None, [row.limit.reason, row.how().strip(" ()")]))
 
 
 def laws_table(found: Any) -> Group:

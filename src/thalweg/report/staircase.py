@@ -71,9 +71,9 @@ def _draw_levels(axes: Axes, strata: Sequence[Any]) -> None:
                 va="center",
                 color=look.INK,
             )
-    ranks = sorted({one.rank for one in strata})
-    axes.set_xticks(ranks)
-    axes.set_xlim(min(ranks) - 0.5, max(ranks) + 0.9)
+    places = sorted({one.rank for one in strata})
+    axes.set_xticks(places)
+    axes.set_xlim(min(places) - 0.5, max(places) + 0.9)
     axes.set_xlabel("rank")
     axes.set_ylabel("loss above what no net removes")
     axes.set_title("critical points, by the modes learnt", loc="left")
