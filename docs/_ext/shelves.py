@@ -56,6 +56,36 @@ RETURNED = {
         "motion.shadow.Shadow",
         "motion.shadow.PathShadow",
     ),
+    "landscape": (
+        "landscape.values.CriticalValues",
+        "landscape.values.CriticalValue",
+        "landscape._members.CriticalPoint",
+        "landscape.strata.Stratum",
+        "landscape.nearest.Nearest",
+        "landscape.find.Found",
+        "landscape.find.Distinct",
+        "landscape.marking.MarkedPlateau",
+        "landscape.strictness.Classification",
+        "landscape.kinds.Kind",
+        "landscape.pivots.Pivot",
+        "landscape.rigour.Proof",
+        "landscape.spectrum.Spectrum",
+        "landscape.inertia.Inertia",
+        "landscape.inertia.ProvenSigns",
+        "landscape.density.Density",
+        "landscape.closed_spectrum.ClosedSpectrum",
+        "landscape.directions.EscapeDirection",
+        "landscape.higher.EscapeCurve",
+        "landscape.escape.Escape",
+        "landscape.itinerary.Itinerary",
+        "landscape.itinerary.Visit",
+        "landscape.coefficient.LearningCoefficient",
+        "landscape.laws.Laws",
+        "landscape.stretches.StretchLaws",
+        "landscape.polynomials.PolynomialLaws",
+        "landscape.planes.Slice",
+        "landscape.wilson.Share",
+    ),
     "theorems": (
         "theorems._certificate.Checked",
         "theorems._certificate.Observed",
@@ -73,6 +103,31 @@ RETURNED = {
     ),
 }
 """What the doors return, and nobody makes himself."""
+FURTHER = {
+    "landscape": (
+        "landscape.strictness.by_cases",
+        "landscape.pivots.pivots",
+        "landscape.directions.all_directions",
+        "landscape.directions.second_order",
+        "landscape.rigour.prove",
+        "landscape.find.deduplicate",
+        "landscape.hessian.gauss_newton",
+        "landscape.hessian.hessian_vector",
+        "landscape.hessian.hessian_trace",
+        "landscape.inertia.proven_negative",
+        "landscape.inertia.proven_positive",
+        "landscape.gauss_newton_spectrum.gauss_newton_spectrum",
+        "landscape.stretches.stretch_laws",
+        "landscape.polynomials.polynomial_laws",
+        "landscape.unbounded.is_unbounded",
+        "landscape.unbounded.limit",
+        "landscape.unbounded.printed_limit",
+        "landscape.unbounded.measure_unbounded",
+        "landscape.wilson.wilson",
+        "linalg.extremes.extreme_eigenvalues",
+    ),
+}
+"""What is imported from its own module, being asked for more rarely."""
 
 
 def generate(app):
@@ -211,7 +266,10 @@ def python_page():
     for room, words in known.items():
         parts.append(heading(words))
         parts += [_auto(name) for name in rooms if rooms[name] == room]
-        parts += [_auto(place) for place in RETURNED.get(room, ())]
+        parts += [
+            _auto(place)
+            for place in (*RETURNED.get(room, ()), *FURTHER.get(room, ()))
+        ]
     return "\n".join(parts)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from thalweg.landscape.laws import count_laws
     from thalweg.landscape.marking import mark_plateaus
     from thalweg.landscape.nearest import nearest_critical_point
+    from thalweg.landscape.planes import slice_basins
     from thalweg.landscape.spectrum import hessian_spectrum
     from thalweg.landscape.strata import strata
     from thalweg.landscape.strictness import classify
@@ -91,6 +92,7 @@ _DOORS = {
     "count_laws": "landscape.laws",
     "mark_plateaus": "landscape.marking",
     "nearest_critical_point": "landscape.nearest",
+    "slice_basins": "landscape.planes",
     "hessian_spectrum": "landscape.spectrum",
     "strata": "landscape.strata",
     "classify": "landscape.strictness",

@@ -245,3 +245,11 @@ def test_one_layer_has_only_its_minimum():
     assert (point.modes, point.rank, point.dimension) == ((1,), 1, 0)
     with pytest.raises(DomainError, match="from 1 to 1"):
         critical_points(diagonal([2.0, 0.0], (2, 2)), rank=0)
+
+
+def test_of_very_many_sets_of_modes_none_is_tried_in_vain():
+    problem = diagonal(np.arange(40.0, 0, -1), (40, 40, 40, 40))
+    with pytest.raises(DomainError, match="must be from 0 to 40"):
+        critical_points(problem, inner_rank=41)
+    with pytest.raises(DomainError, match="more than 50 families"):
+        critical_points(problem, rank=20, most=50)

@@ -27,7 +27,7 @@ from thalweg.landscape._lanes import (
 BLOCK_BYTES = 2**18
 """What a block's weights, products and gradients may fill: half a core's cache."""
 
-MOST_LANES, FEWEST_LANES = 256, 8
+MOST_LANES, FEWEST_LANES = 512, 8
 """More lanes are no quicker, and the last runs of a chunk keep them all waiting."""
 
 SHORTEST, LONGEST = 16, 4096
@@ -178,9 +178,9 @@ class _Crew:
         state = np.asarray(self.lanes.state)
         ended = np.flatnonzero((state != RUNNING) & (self.run >= 0))
         going = int(np.count_nonzero(self.run >= 0))
-        if ended.size > going // 12:
+        if ended.size > going // 4:
             self.steps = max(SHORTEST, self.steps // 2)
-        elif ended.size < going // 50 + 1:
+        elif ended.size < going // 10 + 1:
             self.steps = min(LONGEST, self.steps * 2)
         if not ended.size:
             return

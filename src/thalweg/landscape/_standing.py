@@ -31,6 +31,7 @@ import numpy as np
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError, positive
+from thalweg.landscape.nearest import nearest_snap
 from thalweg.landscape.reduced import Matrix, Modes, Reduced, reduced
 
 TOLERANCE = 1e-4
@@ -202,7 +203,7 @@ def stand(problem: Any, weights: Any, tolerance: float) -> Standing:
     units = tuple(max(float(np.linalg.norm(w, 2)), least) for w in at.layers)
     size, relative = _gradient(at, units)
     if not math.sqrt(relative) <= tolerance:
-        raise DomainError(_not_critical(size, relative, tolerance))
+        raise DomainError(_not_critical(problem, weights, size, relative, tolerance))
     asked = tolerance if tolerance > TOLERANCE else 0.0
     threshold = max(math.sqrt(relative), _ROUNDING, asked)
     groups, left, right, shares = _aligned(at, modes, threshold, math.prod(units))
@@ -225,12 +226,17 @@ def _gradient(at: Reduced, units: Sequence[float]) -> tuple[float, float]:
     return math.sqrt(sum(squares)), relative
 
 
-def _not_critical(size: float, relative: float, tolerance: float) -> str:
+def _not_critical(
+    problem: Any, weights: Any, size: float, relative: float, tolerance: float
+) -> str:
+    point, distance = nearest_snap(problem, weights)
+    learnt = ", ".join(map(str, point.modes)) or "none"
     return (
         f"the weights are not a critical point: the gradient's norm is {size:.3g}, "
         f"{relative:.3g} of what layers of this size can have, and at most "
-        f"tolerance**2 = {tolerance**2:.3g} counts as none; descend further, or see "
-        "nearest_critical_point."
+        f"tolerance**2 = {tolerance**2:.3g} counts as none. The nearest one found is a "
+        f"{point.kind} at distance {distance:.3g} (modes learnt: {learnt}); see "
+        "nearest_critical_point, or descend further."
     )
 
 

@@ -18,7 +18,8 @@ prediction (otherwise the unlearnt part would have a product), so the other term
 be made to win.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -126,33 +127,35 @@ def _matching(
     ground: Ground, rank: Any, modes: Any, inner: Any, tightened: Any, most: Any
 ) -> list[Family]:
     """Return the families that match, or raise and say what there is."""
-    patterns: list[Pattern] | Iterator[Pattern]
-    if modes is not None:
-        patterns = [ground.check_modes(modes)]
-        if rank is not None and ground.check_rank(rank) != sum(patterns[0]):
-            raise DomainError(
-                f"rank is {rank} but modes names {sum(patterns[0])} modes; pass one."
-            )
-    elif rank is not None:
-        patterns = patterns_of_rank(ground, ground.check_rank(rank))
-    else:
-        sizes = range(ground.smallest, ground.largest + 1)
-        patterns = (p for size in sizes for p in patterns_of_rank(ground, size))
     if inner is not None:
         inner = whole("inner_rank", inner)
-    found: list[Family] = []
-    known: list[Family] = []
-    for pattern in patterns:
-        of_pattern = list(families_of(ground, pattern))
-        known = known if len(known) > most else [*known, *of_pattern]
-        found += [f for f in of_pattern if _matches(f, inner, tightened)]
-        if len(found) > whole("most", most, least=1):
+    patterns: Iterable[Pattern]
+    if modes is not None:
+        patterns = [ground.check_modes(modes)]
+        sizes = [sum(patterns[0])]
+        if rank is not None and ground.check_rank(rank) != sizes[0]:
             raise DomainError(
-                f"more than {most} families of critical points match; choose by rank, "
-                "modes, inner_rank or tightened, or raise most."
+                f"rank is {rank} but modes names {sizes[0]} modes; pass one."
             )
-    if not found:
-        raise DomainError(_nothing(known, inner, tightened))
+    else:
+        sizes = list(range(ground.smallest, ground.largest + 1))
+        sizes = sizes if rank is None else [ground.check_rank(rank)]
+    # The families of a pattern depend on its size alone.
+    known = {size: list(families_of(ground, ground.prefix(size))) for size in sizes}
+    fitting = [s for s in sizes if any(_matches(f, inner, tightened) for f in known[s])]
+    if not fitting:
+        every = [family for size in sizes for family in known[size]]
+        raise DomainError(_nothing(every, inner, tightened))
+    if modes is None:
+        patterns = (p for size in fitting for p in patterns_of_rank(ground, size))
+    families = (f for p in patterns for f in families_of(ground, p))
+    matching = (f for f in families if _matches(f, inner, tightened))
+    found = list(islice(matching, whole("most", most, least=1) + 1))
+    if len(found) > most:
+        raise DomainError(
+            f"more than {most} families of critical points match; choose by rank, "
+            "modes, inner_rank or tightened, or raise most."
+        )
     return sorted(found, key=lambda family: ground.excess(family.pattern))
 
 

@@ -138,6 +138,22 @@ def nearest_critical_point(
     )
 
 
+def nearest_snap(problem: Any, weights: Any) -> tuple[CriticalPoint, float]:
+    """Return the nearest of the critical points made from a point, quickly.
+
+    Args:
+        problem: A `Problem` or a `Playground`.
+        weights: The point.
+
+    Returns:
+        An exact critical point, not slid nearer, and its distance.
+    """
+    at = reduced(problem, weights)
+    here = tuple(np.asarray(w) for w in problem.chain(problem.check(weights)))
+    found = _snaps(Ground.of(problem), at, here, 0)
+    return min(found, key=lambda pair: pair[1])
+
+
 def _snaps(
     ground: Ground, at: Reduced, here: Chain, slides: int
 ) -> list[tuple[CriticalPoint, float]]:
