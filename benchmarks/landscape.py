@@ -23,8 +23,7 @@ def spectra(quick: bool) -> Table:
     draw = np.random.default_rng(0).standard_normal
     posed = problem(widths, draw((widths[-1], widths[0])) / 3)
     weights = tuple(
-        jnp.asarray(draw((b, a)) / a**0.5)
-        for a, b in itertools.pairwise(widths)
+        jnp.asarray(draw((b, a)) / a**0.5) for a, b in itertools.pairwise(widths)
     )
     loss = partial(_torch_loss, target=np.array(posed.target))
     told = "-".join(map(str, widths))
@@ -147,7 +146,7 @@ def _rival(widths: tuple[int, ...], target: np.ndarray, runs: int) -> Row:
         def going(state: tuple[jax.Array, tuple[jax.Array, ...], jax.Array]) -> bool:
             return (state[0] < 100_000) & (jnp.max(state[2]) > 2.5e-6)
 
-        def step_all(state):  # noqa: ANN001, ANN202
+        def step_all(state):
             value, slope = grads(state[1])
             moved = jax.tree.map(lambda w, g: w - step * g, state[1], slope)
             return state[0] + 1, moved, jnp.where(jnp.isfinite(value), value, 0.0)
@@ -259,7 +258,7 @@ def _matmul(a: list, b: list) -> list:
     ]
 
 
-def _total(parts) -> Polynomial:  # noqa: ANN001
+def _total(parts) -> Polynomial:
     found: Polynomial = defaultdict(int)
     for part in parts:
         for power, value in part.items():
@@ -306,7 +305,7 @@ def _bracket(x: Field, y: Field) -> Field:
 def _rank(fields: list[Field], point: np.ndarray) -> int:
     rows = [
         [
-            sum(v * float(np.prod(point**np.array(p))) for p, v in part.items())
+            sum(v * float(np.prod(point ** np.array(p))) for p, v in part.items())
             for part in field
         ]
         for field in fields

@@ -59,7 +59,7 @@ RETURNED = {
     "landscape": (
         "landscape.values.CriticalValues",
         "landscape.values.CriticalValue",
-        "landscape._members.CriticalPoint",
+        "landscape._points.members.CriticalPoint",
         "landscape.strata.Stratum",
         "landscape.nearest.Nearest",
         "landscape.find.Found",

@@ -1,11 +1,11 @@
-"""Basins by start size, depth and width; and the conjecture's experiment."""
+"""Basins by start size, depth and width."""
 
 import numpy as np
 import pytest
 
 from thalweg import LinearNet, Moments, Playground, Problem
 from thalweg._core.errors import DomainError
-from thalweg.landscape.basin_table import basin_table, conjecture
+from thalweg.landscape.basin_table import basin_table
 from thalweg.landscape.basins import basins
 
 DATA = Moments.whitened(np.diag([2.0, 1.0]))
@@ -39,13 +39,13 @@ def test_a_function_makes_the_problems():
     assert rows[0].found.problem == Playground(2)
 
 
-@pytest.mark.parametrize("hidden", [1, 2])
-def test_the_conjecture_is_not_refuted(hidden):
-    found = conjecture(hidden, runs=2000, seed=11)
+@pytest.mark.parametrize("depth", [2, 3])
+def test_random_starts_are_led_to_no_saddle(depth):
+    problem = Problem(LinearNet((2,) * (depth + 1)), DATA)
+    found = basins(problem, "gaussian", std=1.0, runs=2000, seed=11)
     assert found.share("saddle").successes == 0
     assert found.share("saddle").at_most == pytest.approx(1 - 0.05 ** (1 / 2000))
     assert found.share("global minimum").successes == 2000
-    assert found.problem.net.widths == (2,) * (hidden + 2)
 
 
 def test_what_is_missing_is_told():

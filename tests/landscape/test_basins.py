@@ -14,10 +14,10 @@ import pytest
 from thalweg import LinearNet, Moments, Playground, Problem
 from thalweg._core.errors import DomainError, StoreError
 from thalweg.inits.identity import Identity
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._parts import Columns
-from thalweg.landscape._sorting import is_exactly_critical, lowest_saddle
-from thalweg.landscape._task import _chunk
+from thalweg.landscape._following.parts import Columns
+from thalweg.landscape._following.sorting import is_exactly_critical, lowest_saddle
+from thalweg.landscape._following.task import _chunk
+from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.basins import basins
 from thalweg.landscape.tally import Basins
 from tolerances import is_a_sentence

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thalweg._core.errors import DomainError
+from thalweg.landscape._curvature.threads import find_threads
 from thalweg.landscape.closed_spectrum import closed_spectrum
 from thalweg.landscape.hessian import hessian
-from thalweg.landscape.threads import find_threads
 from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet
 from thalweg.problem.problem import Problem

@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 
 import net_oracles
 from thalweg._core.errors import DomainError, ShapeError
+from thalweg.landscape._curvature.second_order import Blocks, Products, point, rounding
 from thalweg.landscape.hessian import (
     flat,
     gauss_newton,
@@ -16,7 +17,6 @@ from thalweg.landscape.hessian import (
     hessian_vector,
     layered,
 )
-from thalweg.landscape.second_order import Blocks, Products, point, rounding
 from thalweg.linalg import exact
 from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet

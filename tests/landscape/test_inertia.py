@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thalweg._core.errors import DomainError
+from thalweg.landscape._curvature.second_order import Products, point
 from thalweg.landscape.hessian import flat, layered
 from thalweg.landscape.inertia import (
     form_on,
@@ -14,7 +15,6 @@ from thalweg.landscape.inertia import (
     proven_negative,
     proven_positive,
 )
-from thalweg.landscape.second_order import Products, point
 from thalweg.landscape.spectrum import hessian_spectrum
 from thalweg.linalg import exact
 from thalweg.problem.moments import Moments

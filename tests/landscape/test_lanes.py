@@ -10,10 +10,10 @@ import pytest
 from thalweg import LinearNet, Moments, Playground, Problem
 from thalweg._core.errors import DomainError
 from thalweg.inits.gaussian import Gaussian
-from thalweg.landscape._drawing import BLOCK, starts_of
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._lanes import ARRIVED, RESTED, SPENT, Rules, first_look
-from thalweg.landscape._pursuit import Pace, lanes_of, pursue
+from thalweg.landscape._following.drawing import BLOCK, starts_of
+from thalweg.landscape._following.lanes import ARRIVED, RESTED, SPENT, Rules, first_look
+from thalweg.landscape._following.pursuit import Pace, lanes_of, pursue
+from thalweg.landscape._points.ground import Ground
 from thalweg.motion.descend import descend
 
 

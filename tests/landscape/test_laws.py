@@ -10,9 +10,9 @@ from scipy.integrate import solve_ivp
 
 from thalweg import LinearNet
 from thalweg._core.errors import DomainError, ThalwegError
-from thalweg.landscape._fields import PRIME, Net, mod, random
-from thalweg.landscape._lie import Flow, HeavyBall, _levels, rank, span
-from thalweg.landscape._proof import kept_by_flow, kept_by_momentum
+from thalweg.landscape._counting.fields import PRIME, Net, mod, random
+from thalweg.landscape._counting.lie import Flow, HeavyBall, _levels, rank, span
+from thalweg.landscape._counting.proof import kept_by_flow, kept_by_momentum
 from thalweg.landscape.laws import MOST, count_laws
 from tolerances import is_a_sentence
 

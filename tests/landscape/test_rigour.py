@@ -7,7 +7,7 @@ import pytest
 
 import thalweg as tw
 from saddles import drawn, hessian
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.rigour import (
     change_along,

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from thalweg.landscape._segments import Segments, generic, of_ranks, sparse
+from thalweg.landscape._points.segments import Segments, generic, of_ranks, sparse
 
 
 def all_rings(spaces, crossing):

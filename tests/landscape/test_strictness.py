@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import thalweg as tw
 from saddles import drawn, excess, hessian
 from thalweg._core.errors import DomainError
-from thalweg.landscape._cases import SourceCase
+from thalweg.landscape._saddles.cases import SourceCase
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.strictness import by_cases, classify
 from tolerances import is_a_sentence

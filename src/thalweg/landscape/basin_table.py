@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import jax.numpy as jnp
-
 from thalweg._core.errors import DomainError, whole
 from thalweg.landscape.basins import basins
 from thalweg.landscape.tally import Basins
-from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet
 from thalweg.problem.problem import Problem
 
@@ -107,46 +104,3 @@ def _posed(problem: Any, depth: int, width: int | None) -> Any:
     first, *_, last = problem.net.widths
     net = LinearNet((first, *(width,) * (depth - 1), last))
     return Problem(net, problem.data)
-
-
-def conjecture(
-    hidden: int = 1,
-    *,
-    runs: int = 100_000,
-    std: float = 1.0,
-    target: Sequence[float] = (2.0, 1.0),
-    **options: Any,
-) -> Basins:
-    r"""Look for starts that do not lead to a global minimum.
-
-    The source conjectures that from almost every start the flow converges to a global
-    minimum. For one hidden layer all saddles are strict, and it is known; for more
-    there are saddles that are not. Starts are Gaussian, widths those of the target.
-
-    Args:
-        hidden: Number of hidden layers, at least 1.
-        runs: How many starts.
-        std: Their standard deviation.
-        target: The diagonal of the target.
-        **options: Further arguments of `basins`.
-
-    Returns:
-        The basins; `share("saddle").at_most` is what no saddle among so many runs
-        proves, and `share("undecided")` what was not decided.
-
-    Raises:
-        DomainError: If a number is out of its domain.
-
-    Example:
-        >>> found = conjecture(2, runs=500)
-        >>> found.share("saddle").successes, round(found.share("saddle").at_most, 4)
-        (0, 0.006)
-
-    Source:
-        Chitour, Liao, Couillet, the conjecture on almost all starts.
-    """
-    layers = whole("hidden", hidden, least=1)
-    diagonal = jnp.diag(jnp.asarray(target, dtype=float))
-    net = LinearNet((len(target),) * (layers + 2))
-    problem = Problem(net, Moments.whitened(diagonal))
-    return basins(problem, "gaussian", runs=runs, std=std, **options)

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from thalweg._core.errors import DomainError, whole
-from thalweg.landscape._carrying import (
+from thalweg.landscape._following.carrying import (
     BasinsProgress,
     carry_out,
     continued,
     opened,
 )
-from thalweg.landscape._drawing import starts_of
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._parts import Part, forget_parts
-from thalweg.landscape._task import Task
+from thalweg.landscape._following.drawing import starts_of
+from thalweg.landscape._following.parts import Part, forget_parts
+from thalweg.landscape._following.task import Task
+from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.tally import Basins, gathered
 
 
@@ -56,8 +56,8 @@ def basins(
       For the first 256 of every chunk it is looked at whether the gradient is zero in
       rational arithmetic (there to the last bit), or only too small to move a float
       (at rest to rounding). Where a symmetry of the start keeps exact descent from
-      the minima (`_symmetric` says which), its limit is the verdict, wherever rounding
-      has led the floats.
+      the minima (equal commuting layers, tied factors), its limit is the verdict,
+      wherever rounding has led the floats.
     - *diverged*: the excess loss exceeds 1e16 times its scale, or float64.
     - *undecided*: all others, with the reason; a plateau is one, however long.
 

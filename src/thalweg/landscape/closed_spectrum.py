@@ -26,8 +26,8 @@ import numpy as np
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError
+from thalweg.landscape._curvature.threads import Thread, find_threads
 from thalweg.landscape.reduced import Matrix, reduced
-from thalweg.landscape.threads import Thread, find_threads
 
 ALIGNED = 1e-8
 """Relative distance from an aligned point up to which one counts as aligned."""

@@ -7,8 +7,8 @@ widths, these decide the kind of the point: wrong modes make a strict saddle; th
 largest modes, as many as can be learnt, a global minimum; fewer of them a strict
 saddle if and only if some pivot is not tightened.
 
-*Why, without assumptions on the data.* In the normal form (see `_normal_form`) the
-second-order part of the loss along a direction splits. What mixes learnt and unlearnt
+*Why, without assumptions on the data.* In the normal form the second-order part of the
+loss along a direction splits. What mixes learnt and unlearnt
 modes gives $\tfrac12\|\alpha \Sigma_S\|^2 + \tfrac12\|\beta\|^2 - \mathrm{tr}\,
 Y_Q^\top \alpha \beta$, which is never negative if and only if no singular value of
 $Y_Q$ exceeds one of $\Sigma_S$. The rest is a square minus the products of a pivot's
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, ShapeError, positive, whole
-from thalweg.landscape import _normal_form as form
-from thalweg.landscape._ground import Ground, Pattern
-from thalweg.landscape._members import (
+from thalweg.landscape._points import normal_form as form
+from thalweg.landscape._points.ground import Ground, Pattern
+from thalweg.landscape._points.members import (
     CriticalPoint,
     Family,
     described,
@@ -104,7 +104,7 @@ def critical_points(
 
     Source:
         Achour, Malgouyres, Gerchinovitz, Propositions 9 to 11; Chitour, Liao,
-        Couillet, Lemma 2. For all data and widths: derived, see `_normal_form`.
+        Couillet, Lemma 2. For all data and widths: derived, see `_points.normal_form`.
     """
     ground = Ground.of(problem)
     made = _chosen_blocks(free, ground)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import positive, whole
+from thalweg.landscape._curvature.second_order import Blocks, Products, point
 from thalweg.landscape.hessian import flat, layered
 from thalweg.landscape.reduced import Matrix, linear
-from thalweg.landscape.second_order import Blocks, Products, point
 from thalweg.linalg.extremes import lanczos_quadrature
 
 _REACH = 5.0

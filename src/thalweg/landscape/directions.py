@@ -34,8 +34,8 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError
-from thalweg.landscape._cases import SourceCase
-from thalweg.landscape._standing import TOLERANCE, Standing, stand
+from thalweg.landscape._saddles.cases import SourceCase
+from thalweg.landscape._saddles.standing import TOLERANCE, Standing, stand
 from thalweg.landscape.pivots import rank_of, weigh
 from thalweg.landscape.reduced import Matrix, as_weights, linear, reduced
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError, positive
-from thalweg.landscape._pace import follow
-from thalweg.landscape._standing import TOLERANCE, stand
+from thalweg.landscape._saddles.pace import follow
+from thalweg.landscape._saddles.standing import TOLERANCE, stand
 from thalweg.landscape.higher import EscapeCurve, escape_order
 from thalweg.landscape.reduced import Chain
 from thalweg.landscape.strictness import Classification, classify

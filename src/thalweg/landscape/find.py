@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optimistix
 
 from thalweg._core.errors import DomainError, positive, whole
-from thalweg.landscape import _normal_form as form
-from thalweg.landscape._members import CriticalPoint
+from thalweg.landscape._points import normal_form as form
+from thalweg.landscape._points.members import CriticalPoint
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.nearest import gradient_scale, nearest_critical_point
 from thalweg.landscape.reduced import linear, reduced

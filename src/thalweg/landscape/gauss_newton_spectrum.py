@@ -19,9 +19,9 @@ import numpy as np
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError
+from thalweg.landscape._curvature.second_order import Blocks, point
 from thalweg.landscape.hessian import check_memory
 from thalweg.landscape.reduced import Matrix
-from thalweg.landscape.second_order import Blocks, point
 from thalweg.landscape.spectrum import Spectrum
 
 _COMMUTING = 1e-12

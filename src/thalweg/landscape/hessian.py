@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, ShapeError, positive
+from thalweg.landscape._curvature.second_order import Blocks, Products, point
 from thalweg.landscape.reduced import Chain, Matrix, linear
-from thalweg.landscape.second_order import Blocks, Products, point
 
 _GIBIBYTE = 2.0**30
 _COPIES = 4

@@ -1,8 +1,9 @@
 r"""Ways down from a saddle whose Hessian shows none.
 
 At a non-strict saddle the Hessian has no negative eigenvalue, yet the loss falls along
-a curve $W_h + t^{a_h} z_h$. What is unlearnt there is a small net (see `_unlearnt`)
-with layers $Z_h$ and target $Q$, and all follows from which of its products vanish.
+a curve $W_h + t^{a_h} z_h$. What is unlearnt there is a small net (see
+`_saddles.unlearnt`) with layers $Z_h$ and target $Q$, and all follows from which of its
+products vanish.
 
 Let $T = \{t_1 < \dots < t_m\}$ be the fewest layers such that the product of the layers
 between any two neighbours is not zero, and $B_{t_1} Q^\top A_{t_m} \ne 0$, where
@@ -41,8 +42,8 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError
-from thalweg.landscape._standing import TOLERANCE, Standing, stand
-from thalweg.landscape._unlearnt import Unlearnt
+from thalweg.landscape._saddles.standing import TOLERANCE, Standing, stand
+from thalweg.landscape._saddles.unlearnt import Unlearnt
 from thalweg.landscape.directions import escape_direction
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.reduced import Chain, Matrix, as_weights

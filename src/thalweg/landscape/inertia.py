@@ -16,9 +16,14 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, whole
+from thalweg.landscape._curvature.second_order import (
+    Products,
+    point,
+    reduced_blocks,
+    rounding,
+)
 from thalweg.landscape.hessian import check_memory, layered
 from thalweg.landscape.reduced import Chain, Matrix, linear, reduced
-from thalweg.landscape.second_order import Products, point, reduced_blocks, rounding
 from thalweg.landscape.spectrum import hessian_spectrum, spectrum_of
 from thalweg.linalg.definite import smallest_eigenvalue
 from thalweg.linalg.enclose import Enclosed, matrix

@@ -17,9 +17,9 @@ import numpy as np
 
 from thalweg._core.errors import DomainError, positive
 from thalweg.inits.gaussian import Gaussian
-from thalweg.landscape._members import CriticalPoint
-from thalweg.landscape._retrace import SEEN, again, product, recorded, states
-from thalweg.landscape._schedule import (
+from thalweg.landscape._points.members import CriticalPoint
+from thalweg.landscape._saddles.retrace import SEEN, again, product, recorded, states
+from thalweg.landscape._saddles.schedule import (
     Learning,
     around_crossings,
     learnings,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, unknown
-from thalweg.landscape._fields import PRIME, Net
-from thalweg.landscape._lie import Flow, HeavyBall, Span, rank, span
-from thalweg.landscape._proof import Known, kept_by_flow, kept_by_momentum
+from thalweg.landscape._counting.fields import PRIME, Net
+from thalweg.landscape._counting.lie import Flow, HeavyBall, Span, rank, span
+from thalweg.landscape._counting.proof import Known, kept_by_flow, kept_by_momentum
 from thalweg.problem.nets import LinearNet
 
 ACTIVATIONS = ("linear", "relu")

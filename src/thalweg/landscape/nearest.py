@@ -2,7 +2,8 @@ r"""Which critical points a point is near, and how far.
 
 The critical points of a problem are known, so none has to be searched for in the dark:
 for every set of modes the point may have learnt, exactly critical points are made from
-it (see `_snap`), brought as near as their ranks allow (see `_slide`), and measured.
+it (see `_points.snap`), brought as near as their ranks allow (see `_points.slide`), and
+measured.
 One more candidate is where a Levenberg-Marquardt iteration on the gradient ends.
 """
 
@@ -12,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import positive, whole
-from thalweg.landscape import _normal_form as form
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._members import CriticalPoint, described
-from thalweg.landscape._slide import slid
-from thalweg.landscape._snap import blocks_of, patterns_near, snapped, turned
+from thalweg.landscape._points import normal_form as form
+from thalweg.landscape._points.ground import Ground
+from thalweg.landscape._points.members import CriticalPoint, described
+from thalweg.landscape._points.slide import slid
+from thalweg.landscape._points.snap import blocks_of, patterns_near, snapped, turned
 from thalweg.landscape.hessian import hessian
 from thalweg.landscape.reduced import Chain, Matrix, Reduced, as_weights, reduced
 

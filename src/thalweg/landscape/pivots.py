@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.landscape._standing import (
+from thalweg.landscape._saddles.standing import (
     TOLERANCE,
     Decision,
     Standing,

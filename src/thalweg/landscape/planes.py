@@ -9,12 +9,12 @@ import numpy as np
 
 from thalweg._core import store
 from thalweg._core.errors import DomainError, positive, whole
-from thalweg.landscape._carrying import BasinsProgress, carry_out
-from thalweg.landscape._drawing import on_plane
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._lanes import first_look
-from thalweg.landscape._sorting import Limit
-from thalweg.landscape._task import Task
+from thalweg.landscape._following.carrying import BasinsProgress, carry_out
+from thalweg.landscape._following.drawing import on_plane
+from thalweg.landscape._following.lanes import first_look
+from thalweg.landscape._following.sorting import Limit
+from thalweg.landscape._following.task import Task
+from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.reduced import as_weights
 from thalweg.landscape.tally import Basins, gathered
 from thalweg.problem.archive import pack, unpack

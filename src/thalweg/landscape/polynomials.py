@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError, whole
-from thalweg.landscape._fields import mod, random
-from thalweg.landscape._lie import rank
+from thalweg.landscape._counting.fields import mod, random
+from thalweg.landscape._counting.lie import rank
 from thalweg.problem.nets import LinearNet
 
 MOST = 2000

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from flint import fmpq, fmpq_mat
 
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.landscape.directions import EscapeDirection
 from thalweg.landscape.kinds import Kind
 from thalweg.linalg import balls, enclose, exact

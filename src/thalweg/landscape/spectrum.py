@@ -20,9 +20,9 @@ import numpy as np
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError, positive, whole
+from thalweg.landscape._curvature.second_order import Blocks, Products, point, rounding
 from thalweg.landscape.hessian import check_memory, flat, layered
 from thalweg.landscape.reduced import Matrix, linear
-from thalweg.landscape.second_order import Blocks, Products, point, rounding
 from thalweg.linalg.extremes import extreme_eigenvalues
 
 _CERTAIN = 400

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import whole
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._members import Family, families_of, member
+from thalweg.landscape._points.ground import Ground
+from thalweg.landscape._points.members import Family, families_of, member
 from thalweg.landscape.inertia import inertia
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.values import ascending

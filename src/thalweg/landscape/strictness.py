@@ -45,8 +45,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.landscape import rigour
-from thalweg.landscape._cases import SourceCase, assumed, by_cases, case_of
-from thalweg.landscape._standing import SURE, TOLERANCE, Standing, stand
+from thalweg.landscape._saddles.cases import SourceCase, assumed, by_cases, case_of
+from thalweg.landscape._saddles.standing import SURE, TOLERANCE, Standing, stand
 from thalweg.landscape.directions import WRONG_MODES, steepest
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.pivots import Pivot, rank_of, weigh

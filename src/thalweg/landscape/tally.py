@@ -12,10 +12,10 @@ import numpy as np
 from thalweg._core import store
 from thalweg._core.errors import DomainError, StoreError
 from thalweg.inits import shelf
-from thalweg.landscape._drawing import Stack, Starts, starts_of
-from thalweg.landscape._parts import Columns, Part, joined, saved_parts
-from thalweg.landscape._rows import Row, Times
-from thalweg.landscape._sorting import MINIMUM, SADDLE, Limit
+from thalweg.landscape._following.drawing import Stack, Starts, starts_of
+from thalweg.landscape._following.parts import Columns, Part, joined, saved_parts
+from thalweg.landscape._following.rows import Row, Times
+from thalweg.landscape._following.sorting import MINIMUM, SADDLE, Limit
 from thalweg.landscape.reduced import as_weights
 from thalweg.landscape.wilson import Share, wilson
 from thalweg.motion.descend import descend

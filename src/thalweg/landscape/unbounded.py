@@ -87,7 +87,7 @@ def is_unbounded(x: Any, z: Any) -> Any:
         z: Starts, of a shape that goes with it.
 
     Returns:
-        Whether $z^2 + 4 \arctan x > 2\pi$: an open set.
+        Whether $z^2 + 4 \arctan x \ge 2\pi$ and $z \ne 0$: up to its edge an open set.
 
     Example:
         >>> is_unbounded(0.0, [2.5, 2.51]).tolist()
@@ -96,7 +96,7 @@ def is_unbounded(x: Any, z: Any) -> Any:
     Source:
         Chitour, Liao, Couillet, equation (1), corrected.
     """
-    return invariant(x, z) > 2 * np.pi
+    return (invariant(x, z) >= 2 * np.pi) & (np.asarray(z) != 0)
 
 
 def limit(x: Any, z: Any) -> tuple[Any, Any]:

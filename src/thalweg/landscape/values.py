@@ -17,7 +17,7 @@ import numpy as np
 
 from thalweg._core.papers import ACHOUR2024, CHITOUR2023
 from thalweg._core.source import Source
-from thalweg.landscape._ground import Ground, Pattern
+from thalweg.landscape._points.ground import Ground, Pattern
 
 SOURCES: tuple[Source, ...] = (
     CHITOUR2023.at("Proposition 3 i)"),

@@ -94,9 +94,7 @@ def projected(plane: Any, path: Any) -> np.ndarray:
     def along(chain: Any, direction: Any) -> float:
         parts = zip(chain, plane.center, direction, strict=True)
         length = sum(float(np.sum(np.square(layer))) for layer in direction)
-        return (
-            sum(float(np.sum((np.asarray(w) - c) * d)) for w, c, d in parts) / length
-        )
+        return sum(float(np.sum((np.asarray(w) - c) * d)) for w, c, d in parts) / length
 
     return np.array([[along(w, plane.first), along(w, plane.second)] for w in path])
 

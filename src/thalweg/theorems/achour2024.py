@@ -17,7 +17,7 @@ from thalweg._core.arrays import Weights
 from thalweg._core.errors import DomainError
 from thalweg._core.papers import ACHOUR2024
 from thalweg._core.source import Source
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.landscape.directions import escape_direction
 from thalweg.landscape.hessian import hessian
 from thalweg.landscape.kinds import Kind as Critical

@@ -7,7 +7,7 @@ $E = P - Y$, $R = W_N \cdots W_2$, $Z = W_{N-1} \cdots W_2$.
 from collections.abc import Sequence
 from typing import Any
 
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.linalg import balls, exact
 from thalweg.theorems._base import Ball, Case, Hypothesis
 from thalweg.theorems.chitour2023._reduced import (

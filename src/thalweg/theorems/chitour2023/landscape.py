@@ -16,7 +16,7 @@ import numpy as np
 from thalweg._core.arrays import Weights
 from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.linalg import balls, exact
 from thalweg.linalg.exact import ExactMatrix, Rational
 from thalweg.problem.moments import Moments

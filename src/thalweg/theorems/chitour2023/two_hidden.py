@@ -17,8 +17,8 @@ import numpy as np
 from thalweg._core.arrays import Weights
 from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
-from thalweg.landscape._cases import SourceCase
-from thalweg.landscape._exactly import Point
+from thalweg.landscape._saddles.cases import SourceCase
+from thalweg.landscape._saddles.exactly import Point
 from thalweg.landscape.directions import escape_direction, second_order
 from thalweg.landscape.hessian import hessian
 from thalweg.landscape.kinds import Kind as Critical

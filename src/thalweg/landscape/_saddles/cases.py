@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import DomainError
-from thalweg.landscape._standing import TOLERANCE, Standing, stand
+from thalweg.landscape._saddles.standing import TOLERANCE, Standing, stand
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.reduced import Chain, Matrix
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from thalweg._core.arrays import Array
 from thalweg._core.errors import DomainError
-from thalweg.landscape._pace import follow
+from thalweg.landscape._saddles.pace import follow
 from thalweg.landscape.reduced import Matrix, Modes, as_weights
 from thalweg.measures._base import AbstractMeasure
 from thalweg.motion.descend import descend

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lstsq
 
-from thalweg.landscape import _normal_form as form
+from thalweg.landscape._points import normal_form as form
 from thalweg.landscape.reduced import Chain, Matrix, Reduced
 
 ROUNDS = 12

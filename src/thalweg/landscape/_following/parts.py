@@ -10,8 +10,8 @@ import numpy as np
 
 from thalweg._core import store
 from thalweg._core.errors import StoreError
-from thalweg.landscape._drawing import Stack
-from thalweg.landscape._sorting import SADDLE, Limit
+from thalweg.landscape._following.drawing import Stack
+from thalweg.landscape._following.sorting import SADDLE, Limit
 
 KIND = "basins-part"
 

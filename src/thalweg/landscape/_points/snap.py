@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.linalg import fractional_matrix_power
 
-from thalweg.landscape import _normal_form as form
-from thalweg.landscape._ground import Ground, Pattern
+from thalweg.landscape._points import normal_form as form
+from thalweg.landscape._points.ground import Ground, Pattern
 from thalweg.landscape.reduced import Chain, Matrix, Reduced
 
 LEARNT = 0.05

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.landscape._ground import Ground, Pattern
-from thalweg.landscape._segments import Segments, of_ranks
+from thalweg.landscape._points.ground import Ground, Pattern
+from thalweg.landscape._points.segments import Segments, of_ranks
 from thalweg.landscape.reduced import Chain, Matrix, Reduced
 
 RANK_TOLERANCE = 1e-9

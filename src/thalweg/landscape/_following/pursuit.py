@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.errors import DomainError
-from thalweg.landscape._drawing import Stack
-from thalweg.landscape._lanes import (
+from thalweg.landscape._following.drawing import Stack
+from thalweg.landscape._following.lanes import (
     ROSE,
     RUNNING,
     SPENT,

@@ -19,7 +19,7 @@ from itertools import islice
 
 import numpy as np
 
-from thalweg.landscape._standing import Standing
+from thalweg.landscape._saddles.standing import Standing
 from thalweg.landscape.reduced import Matrix
 
 MOST_TUPLES = 64

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.landscape._drawing import Stack
-from thalweg.landscape._ground import Ground, Pattern
-from thalweg.landscape._lanes import ARRIVED, BLOWN, RESTED
-from thalweg.landscape._pursuit import Ends
-from thalweg.landscape._symmetric import kept_modes
+from thalweg.landscape._following.drawing import Stack
+from thalweg.landscape._following.lanes import ARRIVED, BLOWN, RESTED
+from thalweg.landscape._following.pursuit import Ends
+from thalweg.landscape._following.symmetric import kept_modes
+from thalweg.landscape._points.ground import Ground, Pattern
 from thalweg.landscape.values import critical_values
 from thalweg.linalg import exact
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from flint import nmod_mat
 
-from thalweg.landscape._fields import PRIME, Net, Series, State, mod, random
+from thalweg.landscape._counting.fields import PRIME, Net, Series, State, mod, random
 
 CURVES = 32
 """The most curves along which brackets are taken at a time."""

@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from thalweg.landscape._fields import Net, mod
+from thalweg.landscape._counting.fields import Net, mod
 
 Chain = Sequence[np.ndarray]
 

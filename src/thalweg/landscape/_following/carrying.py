@@ -9,8 +9,8 @@ from threading import Event
 
 from thalweg._core import store
 from thalweg._core.errors import DomainError
-from thalweg.landscape._parts import Part, forget_parts
-from thalweg.landscape._task import Task
+from thalweg.landscape._following.parts import Part, forget_parts
+from thalweg.landscape._following.task import Task
 from thalweg.landscape.tally import Basins
 from thalweg.motion._blocks import cores
 from thalweg.problem.archive import pack

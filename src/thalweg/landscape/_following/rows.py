@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.landscape._sorting import Limit
+from thalweg.landscape._following.sorting import Limit
 from thalweg.landscape.wilson import Share
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._lanes import ARRIVED, RESTED, SPENT
-from thalweg.landscape._pursuit import Ends
+from thalweg.landscape._following.lanes import ARRIVED, RESTED, SPENT
+from thalweg.landscape._following.pursuit import Ends
+from thalweg.landscape._points.ground import Ground
 from thalweg.motion.leap import leap
 
 TOGETHER = 64

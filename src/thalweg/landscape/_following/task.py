@@ -9,13 +9,18 @@ import numpy as np
 
 from thalweg._core import store
 from thalweg._core.errors import DomainError, positive, whole
-from thalweg.landscape._beyond import leap_on
-from thalweg.landscape._drawing import Starts
-from thalweg.landscape._ground import Ground
-from thalweg.landscape._lanes import Rules
-from thalweg.landscape._parts import Columns, Part, part_of
-from thalweg.landscape._pursuit import Pace, pursue
-from thalweg.landscape._sorting import energy, lowest_saddle, saddle_levels, sort_ends
+from thalweg.landscape._following.beyond import leap_on
+from thalweg.landscape._following.drawing import Starts
+from thalweg.landscape._following.lanes import Rules
+from thalweg.landscape._following.parts import Columns, Part, part_of
+from thalweg.landscape._following.pursuit import Pace, pursue
+from thalweg.landscape._following.sorting import (
+    energy,
+    lowest_saddle,
+    saddle_levels,
+    sort_ends,
+)
+from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.wilson import wilson
 from thalweg.problem.archive import pack
 

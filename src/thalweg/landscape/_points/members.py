@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.landscape import _normal_form as form
-from thalweg.landscape._ground import Ground, Pattern
-from thalweg.landscape._segments import Segments, generic, sparse
+from thalweg.landscape._points import normal_form as form
+from thalweg.landscape._points.ground import Ground, Pattern
+from thalweg.landscape._points.segments import Segments, generic, sparse
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.reduced import Chain, Reduced, as_weights
 

@@ -17,8 +17,8 @@ product of the wrong sign or zero: a saddle.
 
 import numpy as np
 
-from thalweg.landscape._drawing import Stack
-from thalweg.landscape._ground import Ground
+from thalweg.landscape._following.drawing import Stack
+from thalweg.landscape._points.ground import Ground
 from thalweg.linalg import exact
 
 CLEAR = 1e-8

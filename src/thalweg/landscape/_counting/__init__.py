@@ -1,0 +1,1 @@
+"""How conservation laws are counted."""

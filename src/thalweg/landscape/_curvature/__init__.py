@@ -1,0 +1,1 @@
+"""What Hessians and their closed forms are made of."""

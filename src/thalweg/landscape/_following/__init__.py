@@ -1,0 +1,1 @@
+"""How many starts are followed to their ends."""

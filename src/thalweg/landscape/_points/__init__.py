@@ -1,0 +1,1 @@
+"""What critical points are made of: coordinates, normal form, segments."""

@@ -1,0 +1,1 @@
+"""How a saddle is read and left."""
