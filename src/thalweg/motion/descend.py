@@ -133,7 +133,7 @@ def descend(
         "compress": compress,
     }
     run = Run.posed(
-        problem, choose_measures(measures), settings, starts, steps, batched
+        problem, choose_measures(measures, problem), settings, starts, steps, batched
     )
     begun = run.scene.starts
     velocity = jax.tree.map(jnp.zeros_like, begun) if momentum else None

@@ -157,7 +157,7 @@ class ExactFlow:
             DataError: If infinity is among them.
         """
         clock = kept_times(None, self.times, 0)
-        chosen = choose_measures(measures)
+        chosen = choose_measures(measures, self.problem)
         weights = jax.tree.map(jnp.asarray, self.weights)
         end = jax.tree.map(lambda leaf: leaf[-1], weights)
         columns = jax.device_get(_columns(self.problem, weights, chosen))

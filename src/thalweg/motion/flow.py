@@ -95,7 +95,7 @@ def flow(
     at_least_zero("gradient_tolerance", gradient_tolerance)
     whole("max_steps", max_steps, least=1)
     starts, batched = stacked(problem, weights)
-    chosen = choose_measures(measures)
+    chosen = choose_measures(measures, problem)
     task = Task(
         problem=problem,
         starts=starts,

@@ -161,7 +161,7 @@ def leap(
         "at": None if at is None else [whole("at", i) for i in np.ravel(at)],
         "compress": compress,
     }
-    chosen = choose_measures(measures)
+    chosen = choose_measures(measures, problem)
     run = Run.posed(problem, chosen, settings, starts, steps, batched)
     path = _drive(run, on_progress)
     if throw and isinstance(path.outcome, Outcome):

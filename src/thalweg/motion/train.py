@@ -153,7 +153,10 @@ def train(
         "at": None if at is None else [whole("at", i) for i in np.ravel(at)],
     }
     course = Course(
-        build, choose_measures(measures), settings["batch_size"], _is_exact(settings)
+        build,
+        choose_measures(measures, problem),
+        settings["batch_size"],
+        _is_exact(settings),
     )
     run = Run(problem, course, settings, starts, steps, batched)
     path = drive(run, run.first_state(), None, on_progress)
