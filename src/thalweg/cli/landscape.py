@@ -39,8 +39,9 @@ def landscape(
             why, the Hessian's spectrum, the way out. A playground's are its --start.
         most: How many families of critical points to list, the lowest first.
         prove: Prove of the point what can be proved, in exact arithmetic.
-        figures: Folder for the pictures: the staircase of saddles with the run, the
-            loss along the ways out.
+        figures: Folder for the pictures: the staircase of saddles; the loss along the
+            ways out of a point; a run over the staircase, and in the plane in which
+            it moves most.
         format: Of the pictures: png, svg or pdf.
         json: Print one JSON object and nothing else.
 
@@ -177,12 +178,22 @@ class _Map:
 
         shown: list[Any] = [strata_table(self.strata, self.values)]
         if self.coefficient is not None:
-            shown.append(f"At a global minimum: {self.coefficient}.")
+            shown.append(self._at_a_minimum())
         if self.found is not None:
             shown.append(point_table(self.found, self.spectrum, self.ways[:3]))
         if self.path is not None:
             shown.append(plateau_table(self.plateaus))
         return shown
+
+    def _at_a_minimum(self) -> str:
+        """Return how singular a minimum is, beside half the Hessian's rank there."""
+        counted = [
+            one.parameters - one.zero
+            for one in self.strata
+            if one.kind == "global minimum" and one.zero is not None
+        ]
+        beside = f"; half the Hessian's rank: {max(counted) / 2:g}" if counted else ""
+        return f"At a global minimum: {self.coefficient}{beside}."
 
     def drawn(self, folder: Path, form: str) -> list[str]:
         """Return the pictures, written now."""
@@ -192,6 +203,12 @@ class _Map:
 
         stairs = staircase(self.strata, self.path, self.plateaus)
         files = [save_figure(stairs, folder / f"staircase.{form}")]
+        if self.path is not None and self.path.settings["kind"] != "training":
+            from thalweg.landscape.path_plane import path_plane
+            from thalweg.report.path_map import path_map
+
+            drawn = path_map(path_plane(self.path), self.plateaus)
+            files.append(save_figure(drawn, folder / f"path.{form}"))
         if self.ways:
             drawn = profile(self.problem, self.point, self.ways[:4])
             files.append(save_figure(drawn, folder / f"ways_out.{form}"))

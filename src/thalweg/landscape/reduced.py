@@ -216,7 +216,7 @@ def factors(problem: Problem) -> tuple[Matrix | None, Matrix]:
     return inputs, np.asarray(data.labels_factor)
 
 
-def as_weights(problem: Any, chain: Sequence[Matrix]) -> Any:
+def as_weights(problem: Any, chain: Sequence[Any]) -> Any:
     """Return a chain as weights of a problem: a playground's is one vector.
 
     Args:

@@ -1,18 +1,15 @@
 """A descent recorded for its modes, and run again to be seen closely."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from thalweg._core.arrays import Array
 from thalweg._core.errors import DomainError
 from thalweg.landscape._saddles.pace import follow
+from thalweg.landscape.path_plane import State
 from thalweg.landscape.reduced import Matrix, Modes, as_weights
-from thalweg.measures._base import AbstractMeasure
 from thalweg.motion.descend import descend
 from thalweg.motion.path import Path
 
@@ -25,15 +22,6 @@ ENOUGH = 1e-8
 """Excess loss, relative to that of the zero net, at which a path of ours ends."""
 
 _MEASURES = ("end_to_end", "gradient_norm")
-
-
-@dataclass(frozen=True)
-class _State(AbstractMeasure):
-    """All weights as one vector: for a few records only."""
-
-    def read(self, problem: Any, weights: Any) -> Array:
-        """Return the layers row by row, the first first."""
-        return jnp.concatenate([jnp.ravel(w) for w in problem.chain(weights)])
 
 
 def recorded(
@@ -101,8 +89,8 @@ def states(path: Path, iterations: Sequence[int]) -> tuple[Path, list[Any]]:
         The path recorded there, at its start and at its end; the weights at its
         records.
     """
-    close = _run(path, (_State(),), at=iterations)
-    return close, [_chained(path.problem, state) for state in close["_state"]]
+    close = _run(path, (State(),), at=iterations)
+    return close, [_chained(path.problem, state) for state in close["state"]]
 
 
 def _run(path: Path, measures: Sequence[Any], **asked: Any) -> Path:
