@@ -119,6 +119,8 @@ FURTHER = {
         "landscape.gauss_newton_spectrum.gauss_newton_spectrum",
         "landscape.stretches.stretch_laws",
         "landscape.polynomials.polynomial_laws",
+        "landscape.path_plane.path_plane",
+        "landscape.basin_table.basin_table",
         "landscape.unbounded.is_unbounded",
         "landscape.unbounded.limit",
         "landscape.unbounded.printed_limit",

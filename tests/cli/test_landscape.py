@@ -120,6 +120,24 @@ def test_basins_are_counted_with_intervals(thalweg):
     assert told.json["shares"]["saddle"]["at_most"] < 0.01
 
 
+def test_basins_are_compared_over_settings(thalweg):
+    tokens = ("basins", "--target", "2,1", "--hidden", "2", "--runs", "200", "--stds",
+              "0.5,1", "--depths", "2,3", "--widths", "2")  # fmt: skip
+    rows = thalweg(*tokens, "--json").json["rows"]
+    assert [(row["std"], row["depth"], row["width"]) for row in rows] == [
+        (0.5, 2, 2), (0.5, 3, 2), (1.0, 2, 2), (1.0, 3, 2),
+    ]  # fmt: skip
+    assert rows[0]["iterations"] != rows[2]["iterations"]
+    assert "bound on the share of saddles" in " ".join(thalweg(*tokens).out.split())
+
+
+def test_starts_are_gaussian_unless_said_otherwise(thalweg):
+    tokens = ("basins", "--target", "2,1", "--hidden", "4", "--runs", "50", "--json")
+    plain, named = thalweg(*tokens), thalweg(*tokens, "--init", "gaussian")
+    assert plain.json == named.json
+    assert plain.json["settings"]["starts"]["init"]["name"] == "Gaussian"
+
+
 def test_a_plane_of_the_playground_is_drawn(thalweg, tmp_path):
     tokens = ("basins", "--playground", "2", "--plane", "9", "--out", "plane")
     told = thalweg(*tokens)
@@ -140,6 +158,8 @@ def test_the_unbounded_example_is_measured(thalweg):
     [
         (("--playground", "2", "--plane", "9", "--runs", "3"), "came with --plane"),
         (("unbounded", "--hidden", "3"), "came with 'unbounded'"),
+        (("--target", "2,1", "--stds", "a"), "write numbers with commas"),
+        (("--target", "2,1", "--stds", "1", "--plane", "9"), "several settings"),
         (("--target", "2,1", "--step-size", "auto"), "of a single start"),
         (("--playground", "2", "--runs", "0"), "runs is 0"),
     ],

@@ -1,5 +1,6 @@
 """`thalweg basins`: which starts lead where."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,9 @@ def basins(
     iterations: Annotated[int, Parameter(group=MOTION)] = 100_000,
     beyond: Annotated[int | None, Parameter(group=MOTION, show_default=False)] = None,
     flow: Annotated[bool, Parameter(group=MOTION, negative=())] = False,
+    stds: Annotated[str | None, Parameter(group=MOTION, show_default=False)] = None,
+    depths: Annotated[str | None, Parameter(group=MOTION, show_default=False)] = None,
+    widths: Annotated[str | None, Parameter(group=MOTION, show_default=False)] = None,
     plane: Annotated[int | None, Parameter(group=RECORD, show_default=False)] = None,
     extent: Annotated[float, Parameter(group=RECORD)] = 2.0,
     out: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
@@ -40,11 +44,14 @@ def basins(
         file: Settings as TOML, as for `run`; options win. Or the word unbounded: the
             flow of z^2 exp(-x - x^3/3), whose starts beyond an exact threshold run off
             to infinity.
-        posing: What is learned, and how starts are drawn.
+        posing: What is learned, and how starts are drawn: gaussian if not said.
         runs: How many starts; 10,000 if not given.
         iterations: Most iterations of a run.
         beyond: Follow what is still undecided by leaps, up to this iteration.
         flow: Take steps so small that the runs are nearly the gradient flow.
+        stds: A row for each of these standard deviations: 0.1,0.5,1.
+        depths: For each of these numbers of layers: 2,3,4.
+        widths: And for each of these hidden widths: 2,8.
         plane: Instead of drawing starts, take so many by so many in a plane: the
             playground's own at depth two, else one through the origin, drawn by the
             seed. With --out a picture is drawn.
@@ -60,6 +67,8 @@ def basins(
         return _unbounded(posing, runs, json)
     from thalweg.cli.reading import read
 
+    if file is None and posing.init is None and posing.start is None:
+        posing = replace(posing, init="gaussian")
     reading = read(file, posing, runs=False)
     settings, given = reading.settings, reading.given
     with Watch(not json) as watch:
@@ -73,6 +82,11 @@ def basins(
             "accuracy": settings.accuracy if "accuracy" in given else None,
             "on_progress": watch.basins,
         }
+        if stds or depths or widths:
+            _check_table({"--plane": plane, "--out": out, "--resume": resume})
+            options = {**common, "runs": runs, "beyond": beyond}
+            asked = {"stds": stds, "depths": depths, "widths": widths}
+            return _told_rows(_table(problem, settings, options, asked), json)
         if plane is not None:
             _check_plane({"--runs": runs, "--beyond": beyond, "--resume": resume})
             found, files = _plane(problem, settings.seed, (plane, extent), common, out)
@@ -115,6 +129,49 @@ def _plane(
 
     found.save(out)
     return found, [str(out), str(save_figure(basin_map(found), out / PICTURE))]
+
+
+def _table(
+    problem: Any, settings: Any, options: dict[str, Any], asked: dict[str, str | None]
+) -> list[Any]:
+    from thalweg.landscape.basin_table import basin_table
+
+    kinds = {"stds": float, "depths": int, "widths": int}
+    given = {
+        name: _numbers(name, text, kinds[name])
+        for name, text in asked.items()
+        if text is not None
+    }
+    init = "gaussian" if settings.init is None else settings.init.name
+    return basin_table(problem, init, seed=settings.seed, **given, **options)
+
+
+def _numbers(name: str, text: str, kind: type) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--{name} is '{text}'; write numbers with commas between, as 1,2,3."
+        ) from error
+
+
+def _told_rows(rows: list[Any], json: bool) -> int:
+    if json:
+        telling.say_json({"rows": [row.to_json() for row in rows]})
+    else:
+        from thalweg.report.landscape import settings_table
+
+        telling.show(settings_table(rows))
+    return 130 if any(row.found.interrupted for row in rows) else 0
+
+
+def _check_table(others: dict[str, Any]) -> None:
+    came = [name for name, value in others.items() if value is not None]
+    if came:
+        raise ConfigError(
+            f"{' and '.join(came)} came with a table of several settings, which keeps "
+            "no single result; leave one of them out."
+        )
 
 
 def _check_plane(others: dict[str, Any]) -> None:

@@ -179,6 +179,37 @@ def basins_table(found: Any) -> Group:
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
+def settings_table(rows: Sequence[Any]) -> Group:
+    """Return where starts end, setting by setting.
+
+    Args:
+        rows: Of `basin_table`.
+
+    Returns:
+        What `rich.print` shows.
+    """
+    table = _table("Where starts end, by setting")
+    for name in ("std", "depth", "width", "minima", "saddles", "undecided",
+                 "diverged", "at most", "median"):  # fmt: skip
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        found = row.found
+        counts = [
+            f"{found.share(name).successes:,}"
+            for name in ("global minimum", "saddle", "undecided", "diverged")
+        ]
+        table.add_row(
+            "" if row.std is None else f"{row.std:g}",
+            str(row.depth),
+            "" if row.width is None else str(row.width),
+            *counts,
+            f"{found.share('saddle').at_most:.3g}",
+            "" if found.times is None else f"{found.times.quantiles[0.5]:,.0f}",
+        )
+    tail = "at most: bound on the share of saddles; median: iterations to a minimum."
+    return Group(table, Text(tail, style="dim"))
+
+
 def _note(row: Any) -> str:
     return "; ".join(filter(None, [row.limit.reason, row.how().strip(" ()")]))
 
@@ -219,7 +250,7 @@ def _table(title: str, **options: Any) -> Table:
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, 1, 0, 0),
         **options,
     )
 
