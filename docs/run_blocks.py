@@ -196,7 +196,7 @@ def on_the_shelf(file: str, code: str) -> Iterator[None]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.iterdir()) if file.suffix in PICTURES]
+    return [file for file in sorted(folder.rglob("*")) if file.suffix in PICTURES]
 
 
 def _shortened(output: str, block: Block) -> str:

@@ -129,8 +129,8 @@ def escape(
         derived in `higher`.
     """
     curve = escape_order(problem, weights, tolerance=tolerance)
-    units = stand(problem, curve.weights, tolerance).units
-    reach = max(units)
+    standing = stand(problem, curve.weights, tolerance)
+    units, reach = standing.units, standing.reach
     if push is None:
         left_at, drop = _line_search(curve, reach)
     else:

@@ -130,14 +130,15 @@ def find_critical_point(
     """
     iterations = whole("iterations", iterations, least=1)
     tolerance = positive("tolerance", tolerance)
-    weights = problem.check(start)
     size = linear(problem).net.parameters
+    weights = problem.check(start)
     if size > LARGEST:
         raise DomainError(
             f"the net has {size} weights; find_critical_point takes at most {LARGEST}. "
             "Use nearest_critical_point."
         )
-    ended = _iterated(problem, weights, iterations)
+    here = reduced(problem, weights)
+    ended = _iterated(problem, weights, iterations, (here.unit, here.slope_unit))
     at = reduced(problem, ended)
     slope = form.gradient_norm(at)
     near = nearest_critical_point(problem, ended, tolerance=CLOSE)
@@ -195,21 +196,32 @@ def _known(problem: Any, point: Any) -> CriticalPoint:
     return nearest_critical_point(problem, point, tolerance=CLOSE).point
 
 
-def _iterated(problem: Any, weights: Any, iterations: int) -> Any:
+def _iterated(
+    problem: Any, weights: Any, iterations: int, units: tuple[float, float]
+) -> Any:
+    """Return where the iteration ends.
+
+    Weights and gradient are divided by their units, so that the solver's tolerances
+    and its first damping mean the same whatever the data are multiplied by.
+    """
     solver: Any = optimistix.LevenbergMarquardt(rtol=1e-14, atol=1e-14)
-    return _solved(problem, solver, weights, iterations)
+    return _solved(problem, solver, weights, iterations, *map(jnp.asarray, units))
 
 
 @eqx.filter_jit
-def _solved(problem: Any, solver: Any, weights: Any, iterations: int) -> Any:
+def _solved(
+    problem: Any, solver: Any, weights: Any, iterations: int, unit: Any, slope_unit: Any
+) -> Any:
+    def times(factor: Any, tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: factor * leaf, tree)
+
     def slope(point: Any, _: Any) -> Any:
-        return problem.gradient(point)
+        return times(1 / slope_unit, problem.gradient(times(unit, point)))
 
     solution: Any = optimistix.least_squares(
-        slope, solver, weights, max_steps=iterations, throw=False
+        slope, solver, times(1 / unit, weights), max_steps=iterations, throw=False
     )
-    finite = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), solution.value)
+    ended = times(unit, solution.value)
+    finite = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), ended)
     good = jnp.all(jnp.asarray(jax.tree.leaves(finite)))
-    return jax.tree.map(
-        lambda new, old: jnp.where(good, new, old), solution.value, weights
-    )
+    return jax.tree.map(lambda new, old: jnp.where(good, new, old), ended, weights)

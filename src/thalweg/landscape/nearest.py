@@ -243,9 +243,12 @@ def classified(
 
 def gradient_scale(at: Reduced) -> float:
     """Return how large a gradient may be near a point: labels times layers."""
-    inputs = 1.0 if at.inputs is None else float(np.linalg.norm(at.inputs, 2))
-    layers = sorted(max(1.0, float(np.linalg.norm(layer, 2))) for layer in at.layers)
-    residual = float(np.linalg.norm(at.labels) + np.prod(layers))
+    inputs, (first, *rest) = at.inputs_norm, at.layers
+    if not inputs:
+        return 0.0
+    norms = [np.linalg.norm(first, 2) / inputs, *(np.linalg.norm(w, 2) for w in rest)]
+    layers = sorted(max(at.unit, float(norm)) for norm in norms)
+    residual = float(np.linalg.norm(at.labels) + inputs * np.prod(layers))
     return residual * inputs * float(np.prod(layers[1:]))
 
 
@@ -259,11 +262,13 @@ def _iterated(problem: Any, vector: Matrix, layered: Any) -> Matrix:
             first = first @ at.inputs.T
         return np.concatenate([part.ravel() for part in (first, *rest)])
 
-    damping, gradient = 1e-3, slope(vector)
+    at = reduced(problem, as_weights(problem, layered(vector)))
+    # In units of the data, so that multiplied data change nothing.
+    damping, gradient = 1e-3 * at.slope_unit / at.unit**2, slope(vector)
     start = float(np.linalg.norm(gradient))
     for _ in range(25):
         size = float(np.linalg.norm(gradient))
-        if size <= 1e-14 * max(start, 1.0):
+        if size <= 1e-14 * max(start, at.slope_unit):
             break
         values, basis = np.linalg.eigh(
             hessian(problem, as_weights(problem, layered(vector)))

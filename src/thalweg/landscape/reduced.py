@@ -80,6 +80,28 @@ class Modes:
         )
 
 
+def spectral_norm(inputs: Matrix | None) -> float:
+    """Return the largest singular value of an inputs' factor; one if it is `None`."""
+    if inputs is None:
+        return 1.0
+    return float(np.linalg.norm(inputs, 2)) if inputs.size else 0.0
+
+
+def unit_of(modes: Modes, inputs_norm: float, depth: int) -> float:
+    """Return the size of a layer that others like it take to the largest mode.
+
+    Args:
+        modes: Those of the labels.
+        inputs_norm: Largest singular value of the inputs' factor.
+        depth: Number of layers.
+
+    Returns:
+        The unit of weights; one without labels.
+    """
+    top = float(modes.values[0]) if modes.rank else inputs_norm
+    return (top / inputs_norm) ** (1 / depth) if inputs_norm else 1.0
+
+
 @dataclass(frozen=True)
 class Reduced:
     r"""A chain with the inputs' factor multiplied into its first layer.
@@ -108,6 +130,26 @@ class Reduced:
     def modes(self) -> Modes:
         """Return the modes of the labels."""
         return Modes.of(self.labels)
+
+    @cached_property
+    def inputs_norm(self) -> float:
+        """Return the largest singular value of the inputs' factor."""
+        return spectral_norm(self.inputs)
+
+    @cached_property
+    def unit(self) -> float:
+        r"""Return the size of a layer where all are alike: $(\sigma_1 / \|X_r\|)^{1/N}$.
+
+        Multiplied data multiply it, and with it everything in these units is the same.
+        One without labels.
+        """
+        return unit_of(self.modes, self.inputs_norm, self.depth)
+
+    @cached_property
+    def slope_unit(self) -> float:
+        """Return the size of a gradient by such a layer, where nothing is learnt."""
+        top = self.inputs_norm * self.unit**self.depth
+        return top**2 / self.unit or 1.0
 
     @cached_property
     def error(self) -> Matrix:

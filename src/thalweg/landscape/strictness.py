@@ -129,7 +129,8 @@ def classify(
 
     Ranks are decided by singular values: those below the root of the relative gradient
     count as zero, at least $2^{-26}$, both in units of the layers' norms (or of the
-    labels' $N$-th root, where that is larger). So a point known to a gradient of
+    size at which equal layers would learn the largest mode, where that is larger). So a
+    point known to a gradient of
     $10^{-12}$ has its ranks decided at $10^{-6}$. See `gap` for how clearly.
 
     Args:

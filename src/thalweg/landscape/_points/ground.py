@@ -8,7 +8,14 @@ from typing import Any
 
 from thalweg._core.errors import DomainError, whole
 from thalweg.landscape.kinds import Kind
-from thalweg.landscape.reduced import Matrix, Modes, factors, linear
+from thalweg.landscape.reduced import (
+    Matrix,
+    Modes,
+    factors,
+    linear,
+    spectral_norm,
+    unit_of,
+)
 from thalweg.problem.problem import Problem
 
 Pattern = tuple[int, ...]
@@ -81,6 +88,16 @@ class Ground:
     def infimum(self) -> float:
         """Return the loss above the data's constant part at the global minima."""
         return self.value(self.best)
+
+    @cached_property
+    def inputs_norm(self) -> float:
+        """Return the largest singular value of the inputs' factor."""
+        return spectral_norm(self.inputs)
+
+    @cached_property
+    def unit(self) -> float:
+        """Return the size of a layer where all are alike."""
+        return unit_of(self.modes, self.inputs_norm, self.depth)
 
     @property
     def constant(self) -> float:

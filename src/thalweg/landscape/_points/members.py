@@ -167,7 +167,16 @@ def member(
     ]
     blocks = _mixed(frame, ring, std, rng) if turned else ring.matrices()
     layers = form.assemble(frame, blocks, bases)
+    if turned:
+        layers = _alike(ground, layers)
     return described(frame, Reduced(layers, ground.labels, ground.inputs), ring)
+
+
+def _alike(ground: Ground, layers: Chain) -> Chain:
+    """Return layers that all have the ground's unit, as the bases are of size one."""
+    first, *rest = layers
+    down = ground.unit ** (1 - ground.depth)
+    return (down * first, *(ground.unit * layer for layer in rest))
 
 
 def _mixed(frame: form.Frame, ring: Segments, std: float, rng: Any) -> Chain:
@@ -175,10 +184,12 @@ def _mixed(frame: form.Frame, ring: Segments, std: float, rng: Any) -> Chain:
     inner = [form.spread(rng, size) for size in frame.spaces[1:-1]]
     top, bottom = form.ends(frame, rng)
     tops, bottoms = [*inner, top], [bottom, *inner]
-    return tuple(
+    first, *others = (
         std * np.linalg.solve(before.T, (after @ block).T).T
         for block, after, before in zip(ring.matrices(), tops, bottoms, strict=True)
     )
+    ground = frame.ground
+    return (first * ground.unit**ground.depth * ground.inputs_norm, *others)
 
 
 def _balanced_member(frame: form.Frame, ring: Segments, rng: Any) -> CriticalPoint:

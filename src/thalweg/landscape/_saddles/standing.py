@@ -4,7 +4,8 @@ At a critical point $W = \Pi_{h} W_h$ is $P Y$, with $P$ the orthogonal projecti
 span of left singular vectors of $Y$: the learnt modes. Stored weights are critical up
 to rounding at best. Two numbers say how far that reaches.
 
-*Units.* A layer's unit is the larger of its spectral norm and $\sigma_1(Y)^{1/N}$; the
+*Units.* With $c = (\sigma_1(Y) / \|X_r\|)^{1/N}$ a layer's unit is the larger of its
+spectral norm and $c$, for the first $c \|X_r\|$; so multiplied data multiply it. The
 unit of a product is the product of units, $u$ that of the whole chain. Gradients are
 measured by $\eta = \max_j \|\nabla_j\|_F\, u_j / u^2$, that is against what layers of
 this size and an error of the size of $u$ could have.
@@ -90,6 +91,12 @@ class Standing:
     def unit(self, first: int, last: int) -> float:
         """Return the unit of the product of layers `first` to `last`."""
         return float(math.prod(self.units[first - 1 : last]))
+
+    @property
+    def reach(self) -> float:
+        """Return the largest unit of a layer in the problem's own coordinates."""
+        first, *rest = self.units
+        return max(first / (self.at.inputs_norm or 1.0), *rest, 0.0)
 
     @cached_property
     def missing(self) -> tuple[int, ...]:
@@ -199,8 +206,10 @@ def stand(problem: Any, weights: Any, tolerance: float) -> Standing:
     at = reduced(problem, weights)
     modes = at.modes
     top = float(modes.values[0]) if modes.values.size else 0.0
-    least = top ** (1 / at.depth)
-    units = tuple(max(float(np.linalg.norm(w, 2)), least) for w in at.layers)
+    least = [at.unit if top else 0.0] * at.depth
+    least[0] *= at.inputs_norm
+    norms = [float(np.linalg.norm(w, 2)) if w.size else 0.0 for w in at.layers]
+    units = tuple(map(max, norms, least))
     size, relative = _gradient(at, units)
     if not math.sqrt(relative) <= tolerance:
         raise DomainError(_not_critical(problem, weights, size, relative, tolerance))
