@@ -26,6 +26,15 @@ def test_the_strata_of_a_problem_have_stable_keys(thalweg):
     assert told.json["learning_coefficient"]["value"] == 2.0
 
 
+def test_every_inner_rank_is_listed_if_asked_for(thalweg):
+    few = thalweg("landscape", *SMALL, "--json").json["strata"]
+    many = thalweg("landscape", *SMALL, "--every", "--json").json["strata"]
+    kinds = [(tuple(s["modes"]), s["is_tightened"]) for s in few]
+    assert len(kinds) == len(set(kinds))
+    assert {(tuple(s["modes"]), s["is_tightened"]) for s in many} == set(kinds)
+    assert len(many) > len(few)
+
+
 def test_the_table_of_strata_fits_a_narrow_terminal(thalweg, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     told = thalweg("landscape", *SMALL)
@@ -157,7 +166,10 @@ def test_the_unbounded_example_is_measured(thalweg):
     ("tokens", "words"),
     [
         (("--playground", "2", "--plane", "9", "--runs", "3"), "came with --plane"),
-        (("unbounded", "--hidden", "3"), "came with 'unbounded'"),
+        (("unbounded", "--hidden", "3"), "--hidden came with 'unbounded'"),
+        (("unbounded", "--out", "away"), "--out came with 'unbounded'"),
+        (("unbounded", "--step-size", "0.1"), "--step-size came with 'unbounded'"),
+        (("unbounded", "--runs", "0"), "runs is 0"),
         (("--target", "2,1", "--stds", "a"), "write numbers with commas"),
         (("--target", "2,1", "--stds", "1", "--plane", "9"), "several settings"),
         (("--target", "2,1", "--step-size", "auto"), "of a single start"),

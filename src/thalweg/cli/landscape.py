@@ -24,6 +24,7 @@ def landscape(
     posing: Posing = NO_POSING,
     at: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
     most: Annotated[int, Parameter(group=RECORD)] = 24,
+    every: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
     prove: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
     figures: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
     format: Annotated[str, Parameter(group=RECORD)] = "svg",
@@ -38,6 +39,7 @@ def landscape(
         at: Weights to look at, as NPZ or JSON: what kind of critical point they are,
             why, the Hessian's spectrum, the way out. A playground's are its --start.
         most: How many families of critical points to list, the lowest first.
+        every: List every rank of the inner layers, not the largest only.
         prove: Prove of the point what can be proved, in exact arithmetic.
         figures: Folder for the pictures: the staircase of saddles; the loss along the
             ways out of a point; a run over the staircase, and in the plane in which
@@ -56,7 +58,7 @@ def landscape(
     with Watch(not json) as watch:
         subject = _Subject.of(file, posing, at)
         watch.phase("mapping")
-        found = _Map(subject, most, prove)
+        found = _Map(subject, (most, every), prove)
         files = [] if figures is None else found.drawn(figures, format)
     if json:
         telling.say_json({**found.record(), "files": files})
@@ -109,7 +111,9 @@ class _Subject:
 class _Map:
     """What was found, and how it is told."""
 
-    def __init__(self, subject: _Subject, most: int, prove: bool) -> None:
+    def __init__(
+        self, subject: _Subject, listed: tuple[int, bool], prove: bool
+    ) -> None:
         from thalweg.landscape.strata import strata
         from thalweg.landscape.values import critical_values
 
@@ -119,7 +123,8 @@ class _Map:
             subject.path,
         )
         self.values = critical_values(self.problem)
-        self.strata = list(strata(self.problem, most=most))
+        most, every = listed
+        self.strata = list(strata(self.problem, most=most, every=every))
         self.coefficient = _coefficient(self.problem)
         self.plateaus: Sequence[Any] = ()
         self.found: Any = None

@@ -57,7 +57,12 @@ class Stratum:
 
 
 def strata(
-    problem: Any, *, most: int = 1000, signs: bool | None = None, seed: int = 0
+    problem: Any,
+    *,
+    most: int = 1000,
+    every: bool = True,
+    signs: bool | None = None,
+    seed: int = 0,
 ) -> Iterator[Stratum]:
     r"""Yield the families of critical points of a problem, of ascending value.
 
@@ -68,6 +73,8 @@ def strata(
     Args:
         problem: A `Problem` (any data and widths) or a `Playground`.
         most: Stop after so many, at least 1.
+        every: Whether to yield every inner rank; else, of families that differ in
+            nothing else, the one of the largest.
         signs: Whether to count the negative and zero eigenvalues of the Hessian: one
             dense spectrum a stratum. By default up to 600 weights.
         seed: Of the generic members, `>= 0`.
@@ -97,10 +104,22 @@ def strata(
     ground = Ground.of(problem)
     most, seed = whole("most", most, least=1), whole("seed", seed)
     counted = ground.posed.net.parameters <= LARGEST if signs is None else signs
-    families = (f for p in ascending(ground) for f in families_of(ground, p))
+    families = (
+        family
+        for pattern in ascending(ground)
+        for family in _listed(families_of(ground, pattern), every)
+    )
     return (
         _stratum(ground, family, counted, seed) for family in islice(families, most)
     )
+
+
+def _listed(families: Iterator[Family], every: bool) -> Iterator[Family]:
+    """Return the families to tell, of each kind the last unless every one."""
+    if every:
+        return families
+    last = {family.is_tightened: family for family in families}
+    return iter([last[kind] for kind in (True, False) if kind in last])
 
 
 def _stratum(ground: Ground, family: Family, counted: bool, seed: int) -> Stratum:

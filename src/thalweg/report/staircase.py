@@ -105,10 +105,20 @@ def _draw_walk(
 
 
 def told(modes: Sequence[int]) -> str:
-    """Return a set of modes as text.
+    """Return a set of modes as text, three and more in a row as a range.
 
     Example:
-        >>> told((1, 3)), told(())
-        ('{1, 3}', '{}')
+        >>> told((1, 3)), told(()), told((1, 2, 3, 4, 6, 7))
+        ('{1, 3}', '{}', '{1-4, 6, 7}')
     """
-    return f"{{{', '.join(map(str, modes))}}}"
+    runs: list[list[int]] = []
+    for mode in modes:
+        if runs and mode == runs[-1][-1] + 1:
+            runs[-1].append(mode)
+        else:
+            runs.append([mode])
+    parts = [
+        [f"{run[0]}-{run[-1]}"] if len(run) > 2 else [str(mode) for mode in run]
+        for run in runs
+    ]
+    return f"{{{', '.join(word for part in parts for word in part)}}}"
