@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
 
@@ -14,9 +15,11 @@ import pytest
 from thalweg import LinearNet, Moments, Playground, Problem
 from thalweg._core.errors import DomainError, StoreError
 from thalweg.inits.identity import Identity
+from thalweg.landscape._following import carrying
+from thalweg.landscape._following.drawing import starts_of
 from thalweg.landscape._following.parts import Columns
 from thalweg.landscape._following.sorting import is_exactly_critical, lowest_saddle
-from thalweg.landscape._following.task import _chunk
+from thalweg.landscape._following.task import Task, _chunk
 from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.basins import basins
 from thalweg.landscape.tally import Basins
@@ -205,6 +208,36 @@ def test_what_is_no_limit_is_undecided_with_its_reason():
     assert str(away.limit_of(0)) == "diverged"
 
 
+def test_an_arrival_that_would_not_stay_is_undecided():
+    # The loss falls at every step, the last of which lands near a minimum with
+    # sharpness 37 / step: it would rise next.
+    start = np.array([1000.0, *(0.00020414090707072597,) * 3])
+    found = basins(Playground(4), [start])
+    x, step = start, float(found.columns.step_size[0])
+    losses = [0.5]
+    for _ in range(int(found.columns.iterations[0])):
+        x = x - step * (np.prod(x) - 1) * np.prod(x) / x
+        losses.append((np.prod(x) - 1) ** 2 / 2)
+    assert np.all(np.diff(losses) <= 0)
+    assert losses[-1] < found.settings["accuracy"]
+    assert step * np.sum((np.prod(x) / x) ** 2) > 37
+    x = x - step * (np.prod(x) - 1) * np.prod(x) / x
+    assert (np.prod(x) - 1) ** 2 / 2 > losses[-1]
+    assert "makes unstable" in str(found.limit_of(0))
+
+
+def test_huge_starts_rest_by_rounding_and_are_undecided():
+    found = basins(target(2.0, 1.0, depth=3), runs=3, std=1e30, iterations=50)
+    assert str(found.limit_of(0)) == "undecided: at rest, but at no critical value"
+
+
+def test_a_run_that_arrived_is_followed_to_its_arrival():
+    found = basins(target(2.0, 1.0, depth=2), runs=3, std=0.5)
+    path = found.follow(1)
+    assert path.outcome.converged
+    assert path.outcome.iteration == found.columns.iterations[1]
+
+
 def test_the_same_arguments_give_the_same_bits():
     problem = target(2.0, 1.0)
     one = basins(problem, runs=1500, std=0.8, seed=4)
@@ -237,6 +270,52 @@ def test_an_interruption_keeps_whole_chunks_and_is_resumed(tmp_path):
     same(whole, again)
     same(whole, Basins.load(tmp_path / "a"))
     assert not (tmp_path / "a" / "parts").exists()
+
+
+class StopAfter(threading.Event):
+    """An event that is set after so many looks."""
+
+    def __init__(self, looks):
+        super().__init__()
+        self.looks, self.left = looks, looks
+
+    def is_set(self):
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_chunk_stopped_on_a_leap_is_not_kept():
+    problem = target(2.0, 1.0)
+    starts = starts_of(problem, "gaussian", seed=0, std=0.3)
+    asked = {"runs": 4, "method": "descent", "step_size": None, "iterations": 5}
+    more = {"accuracy": None, "beyond": 1000, "confidence": 0.95}
+    task = Task.of(Ground.of(problem), starts, **asked, **more)
+    patient = StopAfter(1000)
+    assert task.follow((0, 4), patient) is not None
+    looks = 1000 - patient.left
+    assert looks > 1
+    for fewer in range(looks):
+        assert task.follow((0, 4), StopAfter(fewer)) is None
+
+
+def test_a_new_result_never_stands_beside_the_chunks_of_another(tmp_path, monkeypatch):
+    problem, place = target(2.0, 1.0, depth=2), tmp_path / "a"
+
+    def stop(progress):
+        if progress.done:
+            raise KeyboardInterrupt
+
+    kept = basins(problem, runs=4000, std=0.5, out=place, on_progress=stop)
+
+    def fail(_folder):
+        raise OSError("killed")
+
+    monkeypatch.setattr(carrying, "forget_parts", fail)
+    with pytest.raises(OSError, match="killed"):
+        basins(problem, runs=4000, std=0.9, out=place)
+    left = Basins.load(place)
+    assert left.runs >= kept.runs
+    assert left.settings == kept.settings
 
 
 def test_a_finished_result_is_extended(tmp_path):
@@ -344,6 +423,7 @@ def test_a_chunk_fills_little_memory(runs, parameters):
     ("given", "words"),
     [
         ({"accuracy": 0.5}, "but a saddle has excess loss 0.5"),
+        ({"accuracy": np.nextafter(0.5, 0)}, "but a saddle has excess loss 0.5"),
         ({"accuracy": 0.0}, "accuracy is 0.0; it must be positive"),
         ({"method": "leap"}, "method is 'leap'; it must be descent or flow"),
         ({"iterations": 0}, "iterations is 0; it must be a whole number >= 1"),

@@ -143,6 +143,15 @@ def test_a_rising_loss_halves_the_step_and_begins_again():
         assert np.all(np.diff(path["excess_loss"]) <= 0)
 
 
+def test_a_loss_that_rises_beyond_float64_halves_the_step_too():
+    problem = posed((2, 2, 2))
+    rules = rules_of(problem, accuracy=1e-6, guarded=True)
+    wild = Pace(None, 1e14, 1.0)
+    ends = pursue(rules, drawn(problem, 20), wild, threading.Event())
+    assert np.all(ends.state == ARRIVED)
+    assert np.all(ends.halvings > 40)
+
+
 def test_a_lane_rests_where_a_step_changes_no_bit():
     problem = posed((2, 2, 2))
     zero = tuple(np.zeros((*shape, 1)) for shape in problem.net.shapes)
@@ -179,8 +188,8 @@ def test_a_start_beyond_float64_is_refused():
     problem = posed((2, 2, 2))
     huge = tuple(np.full((*shape, 1), 1e200) for shape in problem.net.shapes)
     rules = rules_of(problem, accuracy=0.0)
-    with pytest.raises(DomainError, match="beyond the range of float64"):
-        pursue(rules, huge, Pace(0.1, 0.0, 0.0), threading.Event())
+    with pytest.raises(DomainError, match="run 7 starts with a loss beyond the range"):
+        pursue(rules, huge, Pace(0.1, 0.0, 0.0), threading.Event(), first=7)
 
 
 def test_drawn_starts_are_their_numbers_own():

@@ -229,7 +229,9 @@ def pushes(system, seed):
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("widths", [(3, 2, 2), (1, 2, 3, 1), (2, 1, 3, 2, 1, 2)])
+@pytest.mark.parametrize(
+    "widths", [(3, 2, 2), (1, 2, 3, 1), (2, 1, 3, 2, 1, 2), (1, 30, 1)]
+)
 def test_every_exhibited_law_is_kept_exactly(widths, bias):
     system = Flow(Net(widths, bias))
     state, _, fields = pushes(system, 1)
@@ -239,7 +241,7 @@ def test_every_exhibited_law_is_kept_exactly(widths, bias):
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("widths", [(3, 2, 2), (1, 3, 1), (2, 1, 3, 1, 2)])
+@pytest.mark.parametrize("widths", [(3, 2, 2), (1, 3, 1), (2, 1, 3, 1, 2), (1, 30, 1)])
 def test_every_angular_momentum_decays_like_the_friction(widths, bias):
     # d/dt (exp(t) M) = 0 along the drift and the pushes: dM . X = -M, dM . Y = 0.
     system = HeavyBall(Net(widths, bias))
@@ -295,7 +297,7 @@ def test_momentum_keeps_the_angular_momenta_of_hidden_spaces(widths, laws):
 
 
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("widths", [(4, 3, 2), (1, 2, 1), (2, 5, 1)])
+@pytest.mark.parametrize("widths", [(4, 3, 2), (1, 1, 2), (2, 2, 1), (2, 5, 1)])
 def test_relu_units_keep_one_law_each_and_none_with_momentum(widths, bias):
     inputs, hidden, outputs = widths
     found = count_laws(widths, activation="relu", bias=bias, prove=True)
@@ -318,6 +320,22 @@ def test_a_relu_count_is_that_of_all_units_together():
     assert count_laws((1, 2, 1), activation="relu", bias=True).dimension == dimension(
         fields, 3
     )
+
+
+def test_relu_units_of_one_input_move_together_and_are_refused():
+    # On x > 0 two units of positive weights are a linear net 1-2-1: three laws.
+    [product] = products((1, 2, 1))
+    fields = [[derivative(product, place) for place in range(4)]]
+    assert 4 - dimension(fields, 3) == 3
+    with pytest.raises(DomainError, match="units of one sign fire together") as caught:
+        count_laws((1, 2, 1), activation="relu")
+    assert is_a_sentence(caught.value)
+
+
+@pytest.mark.parametrize("widths", [(1, 90, 1), (2, 60, 3), (3, 2, 50, 2)])
+def test_wide_layers_are_counted_from_random_combinations(widths):
+    found = count_laws(widths)
+    assert (found.laws, found.proved) == (formula(widths), True)
 
 
 @pytest.mark.parametrize("widths", [(1, 3, 3, 1), (3, 5, 2), (2, 1, 2, 2, 1)])
@@ -369,6 +387,8 @@ def test_a_net_is_read_in_three_ways():
         ((3, 2, 2, 2), {"activation": "relu"}),
         ((MOST + 1, 1), {}),
         ((30, 20), {"momentum": True}),
+        ("2000000-2000000", {}),
+        ((2, 2), {"seed": -1}),
     ],
 )
 def test_what_cannot_be_counted_is_refused_in_a_sentence(net, fields):

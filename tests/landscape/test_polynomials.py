@@ -87,3 +87,9 @@ def test_a_single_layer_keeps_nothing():
 def test_what_cannot_be_gone_through_is_refused(widths, degree):
     with pytest.raises(DomainError, match=r"at most 2000|whole number >= 1"):
         polynomial_laws(LinearNet(widths), degree)
+
+
+def test_wide_nets_take_no_more_memory_than_their_equations():
+    # x = u + v and y = u - v grow and shrink: all products of their entries are kept.
+    found = polynomial_laws(LinearNet((1, 30, 1)), 2)
+    assert (found.laws, found.balancedness) == (30 * 30, 30 * 31 // 2)

@@ -52,6 +52,7 @@ def test_none_and_all_reach_the_ends():
 def test_words_tell_a_bound_where_there_is_no_success():
     assert str(wilson(0, 1000)) == "0 of 1000, at most 0.003"
     assert str(wilson(8, 10)) == "8 of 10, 0.4902 to 0.9433"
+    assert str(wilson(10**6, 10**6)) == "1000000 of 1000000, 0.9999962 to 1"
     assert wilson(8, 10).to_json()["successes"] == 8
 
 

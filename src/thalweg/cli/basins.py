@@ -64,7 +64,10 @@ def basins(
         The exit code: 0, or 130 if it was interrupted.
     """
     if str(file) == UNBOUNDED:
-        return _unbounded(posing, runs, json)
+        followed = {"--beyond": beyond, "--flow": flow or None, "--stds": stds,
+                    "--depths": depths, "--widths": widths, "--plane": plane,
+                    "--out": out, "--resume": resume}  # fmt: skip
+        return _unbounded(posing, followed, runs, json)
     from thalweg.cli.reading import read
 
     if file is None and posing.init is None and posing.start is None:
@@ -183,18 +186,21 @@ def _check_plane(others: dict[str, Any]) -> None:
         )
 
 
-def _unbounded(posing: Posing, runs: int | None, json: bool) -> int:
+def _unbounded(
+    posing: Posing, followed: dict[str, Any], runs: int | None, json: bool
+) -> int:
     from thalweg.cli.options import literal
     from thalweg.landscape.unbounded import measure_unbounded
 
-    others = [k for k, v in vars(posing).items() if v not in (None, ()) and k != "seed"]
+    posed = {f"--{k.replace('_', '-')}": v for k, v in vars(posing).items()}
+    asked = {**posed, **followed, "--seed": None}
+    others = [name for name, value in asked.items() if value not in (None, ())]
     if others:
         raise ConfigError(
-            f"--{others[0]} came with '{UNBOUNDED}', a function of its own; leave it "
-            "out."
+            f"{others[0]} came with '{UNBOUNDED}', a function of its own; leave it out."
         )
     seed = literal(posing.seed) if posing.seed else 0
-    found = measure_unbounded(runs=runs or 10_000, seed=seed)
+    found = measure_unbounded(runs=10_000 if runs is None else runs, seed=seed)
     if json:
         telling.say_json(found.to_json())
     else:

@@ -48,9 +48,10 @@ def basins(
     The verdicts, and what each rests on:
 
     - *global minimum*: the excess loss is at most `accuracy`, which is below that of
-      every saddle. A loss that does not rise can lead to no other critical value. (With
-      a `step_size` of your own the loss may rise: there an arrival counts only if the
-      step times the sharpness is below 2, so that the minimum holds what is near it.)
+      every saddle. A loss that does not rise can lead to no other critical value. So
+      that it does not rise later (with a `step_size` of your own it may have before),
+      an arrival counts only if the step times the sharpness is below 2: the minimum
+      holds what is near it.
     - *saddle*: a step changes no bit of the weights, of the prediction $W X_r = P Y_r$
       every mode is learnt or not to 1e-6, and the loss is that critical value to 1e-9.
       For the first 256 of every chunk it is looked at whether the gradient is zero in

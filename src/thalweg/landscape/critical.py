@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg._core.arrays import real
 from thalweg._core.errors import DomainError, ShapeError, positive, whole
 from thalweg.landscape._points import normal_form as form
 from thalweg.landscape._points.ground import Ground, Pattern
@@ -49,7 +50,7 @@ def critical_points(
     rank: int | None = None,
     modes: Any = None,
     inner_rank: int | None = None,
-    tightened: bool | None = None,
+    tightened: Any = None,
     free: Any = "random",
     std: float = 1.0,
     seed: int = 0,
@@ -108,8 +109,12 @@ def critical_points(
     """
     ground = Ground.of(problem)
     made = _chosen_blocks(free, ground)
-    whole("seed", seed)
+    seed = whole("seed", seed)
     positive("std", std)
+    if tightened not in (None, True, False):
+        raise DomainError(
+            f"tightened is {tightened!r}; it must be true, false, or None for both."
+        )
     families = _matching(ground, rank, modes, inner_rank, tightened, most)
     if made is not None:
         return [_explicit(ground, families, made, _asked(modes))]
@@ -208,6 +213,11 @@ def _chosen_blocks(free: Any, ground: Ground) -> dict[int, Matrix] | None:
                 "blocks themselves."
             )
         return None
+    if not isinstance(free, Iterable):
+        raise DomainError(
+            f"free is {free}; it must be 'random', 'zero', 'balanced', or the blocks "
+            "themselves, one a layer or by layer."
+        )
     if isinstance(free, Mapping):
         layers = {whole("a layer", layer, least=1): b for layer, b in free.items()}
     else:
@@ -221,7 +231,7 @@ def _chosen_blocks(free: Any, ground: Ground) -> dict[int, Matrix] | None:
         raise DomainError(
             f"free names layer {max(layers)}; the net has {ground.depth} layers."
         )
-    return {layer: np.asarray(b, dtype=float) for layer, b in layers.items()}
+    return {layer: np.asarray(real(f"block {layer}", b)) for layer, b in layers.items()}
 
 
 def _explicit(

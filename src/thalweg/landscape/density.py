@@ -112,8 +112,10 @@ def spectral_density(
     probes, points = whole("probes", probes, least=2), whole("points", points, least=2)
     size = linear(problem).net.parameters
     rounds = min(whole("rounds", rounds, least=1), size)
+    seed = whole("seed", seed)
     spread = None if width is None else positive("width", width)
     at = point(problem, weights)
+    exact_mean = Blocks.of(*at).trace / size
     rules = _rules(problem, Products.of(*at), probes, rounds, seed)
     lowest = min(float(nodes[0]) for nodes, _ in rules)
     highest = max(float(nodes[-1]) for nodes, _ in rules)
@@ -134,7 +136,7 @@ def spectral_density(
         mean_error=float(first.std(ddof=1) / probes**0.5),
         mean_square=float(second.mean()),
         mean_square_error=float(second.std(ddof=1) / probes**0.5),
-        exact_mean=Blocks.of(*at).trace / size,
+        exact_mean=exact_mean,
         seed=seed,
     )
 

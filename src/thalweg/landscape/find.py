@@ -14,7 +14,7 @@ from thalweg.landscape._points import normal_form as form
 from thalweg.landscape._points.members import CriticalPoint
 from thalweg.landscape.kinds import Kind
 from thalweg.landscape.nearest import gradient_scale, nearest_critical_point
-from thalweg.landscape.reduced import linear, reduced
+from thalweg.landscape.reduced import check_range, linear, reduced
 
 LARGEST = 2000
 """Most weights: the iteration solves a dense system of so many."""
@@ -138,6 +138,7 @@ def find_critical_point(
             "Use nearest_critical_point."
         )
     here = reduced(problem, weights)
+    check_range(here)
     ended = _iterated(problem, weights, iterations, (here.unit, here.slope_unit))
     at = reduced(problem, ended)
     slope = form.gradient_norm(at)

@@ -1,9 +1,9 @@
 r"""How many directions go up, stay and go down: counted, and proved from below.
 
-The signs are those of the reduced coordinates: with $X_r$ of full column rank the
-Hessian is $T^\top \bar H T$ for an onto map $T$, so by Sylvester it has as many
-positive and negative eigenvalues as $\bar H$, and $d_1 (d_0 - r)$ more zeros. White
-data's Hessian is the better conditioned of the two.
+The signs are those of the reduced coordinates, with white data of the size of the
+inputs: with $X_r$ of full column rank the Hessian is $T^\top \bar H T$ for an onto map
+$T$, so by Sylvester it has as many positive and negative eigenvalues as $\bar H$, and
+$d_1 (d_0 - r)$ more zeros. White data's Hessian is the better conditioned of the two.
 
 A count is proved without any of that. If the form $w \mapsto w^\top H w$ is negative
 definite on $k$ directions, $H$ has at least $k$ negative eigenvalues (Courant and
@@ -17,13 +17,13 @@ import numpy as np
 
 from thalweg._core.errors import DomainError, whole
 from thalweg.landscape._curvature.second_order import (
+    Blocks,
     Products,
     point,
-    reduced_blocks,
     rounding,
 )
 from thalweg.landscape.hessian import check_memory, layered
-from thalweg.landscape.reduced import Chain, Matrix, linear, reduced
+from thalweg.landscape.reduced import Chain, Matrix, linear, spectral_norm
 from thalweg.landscape.spectrum import hessian_spectrum, spectrum_of
 from thalweg.linalg.definite import smallest_eigenvalue
 from thalweg.linalg.enclose import Enclosed, matrix
@@ -37,7 +37,7 @@ class Inertia:
         positive: How many are above `tolerance`.
         zero: How many are within it, those of inputs the data never show included.
         negative: How many are below `-tolerance`.
-        tolerance: What counts as zero, in reduced coordinates; see `spectrum`.
+        tolerance: What counts as zero, with white data of that size; see `spectrum`.
         gap: The smallest absolute value not counted as zero over the largest counted
             so; infinite if there is none of the one or all of the other are exactly
             zero. Near one the counts are a matter of taste.
@@ -109,16 +109,7 @@ def inertia(problem: Any, weights: Any, *, memory: float | None = None) -> Inert
     """
     size = linear(problem).net.parameters
     check_memory(size, memory)
-    at = reduced(problem, weights)
-    layers = at.layers
-    own, inputs, labels = point(problem, weights)
-    if inputs is None:
-        error = rounding(layers, None, labels)
-    else:
-        # The first reduced layer is a rounded product: its absolute terms count.
-        sizes = (np.abs(own[0]) @ np.abs(inputs), *layers[1:])
-        error = rounding(sizes, None, labels, earlier=len(inputs))
-    found = spectrum_of(reduced_blocks(at), error)
+    found = spectrum_of(*_white(problem, weights))
     counted = (found.positive or 0) + (found.negative or 0)
     return Inertia(
         positive=found.positive or 0,
@@ -203,6 +194,20 @@ def form_on(
         [products.along(tuple(map(matrix, chain))) for chain in directions]
     )
     return columns.T @ images, columns.T @ columns
+
+
+def _white(problem: Any, weights: Any) -> tuple[Blocks, float]:
+    """Return the Hessian on white data as large as the inputs, and its rounding."""
+    own, inputs, labels = point(problem, weights)
+    if inputs is None:
+        return Blocks.of(own, None, labels), rounding(own, None, labels)
+    scale = 2.0 ** round(np.log2(spectral_norm(inputs) or 1.0))
+    layers = (own[0] @ inputs / scale, *own[1:])
+    # The first layer is a rounded product: its absolute terms count.
+    terms = np.abs(own[0]) @ np.abs(inputs) / scale
+    white = scale * np.eye(inputs.shape[1])
+    error = rounding(layers, white, labels, first=terms, earlier=len(inputs))
+    return Blocks.of(layers, white, labels), error
 
 
 def _proven(

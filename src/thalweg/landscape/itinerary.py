@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg._core.errors import DomainError, positive
+from thalweg._core.errors import DomainError, positive, whole
 from thalweg.inits.gaussian import Gaussian
 from thalweg.landscape._points.members import CriticalPoint
 from thalweg.landscape._saddles.retrace import SEEN, again, product, recorded, states
@@ -42,7 +42,8 @@ class Visit:
         kind: What it is.
         distance: From the path to it, at the record whose prediction is nearest to
             having learnt these modes and no others: an upper bound.
-        relative_distance: The same relative to the norm of the weights there.
+        relative_distance: The same relative to the norm of the weights there, or of
+            the path's where that is larger.
         slowed: Whether the gradient had a minimum on the way, as near a saddle; a path
             that learns two modes almost together flies by.
         at_iteration: That record's iteration.
@@ -124,7 +125,7 @@ def itinerary(
     problem: Any,
     weights: Any = None,
     *,
-    path: Path | None = None,
+    path: Any = None,
     std: float = 0.01,
     seed: int = 0,
     step_size: float | None = None,
@@ -173,6 +174,10 @@ def itinerary(
     modes = Modes.of(factors(linear(problem))[1])
     if not modes.rank:
         raise DomainError("the labels are zero: there is no mode to learn.")
+    if path is not None and not isinstance(path, Path):
+        raise DomainError(
+            f"path is a {type(path).__name__}; it must be what descend returns."
+        )
     if path is None:
         start = _start(problem, weights, std, seed)
         path = recorded(problem, start, step_size, iterations, modes)
@@ -198,7 +203,7 @@ def itinerary(
 def _start(problem: Any, weights: Any, std: float, seed: int) -> Any:
     if weights is not None:
         return problem.check(weights)
-    drawn = Gaussian(std=positive("std", std)).draw(seed, problem.net)
+    drawn = Gaussian(std=positive("std", std)).draw(whole("seed", seed), problem.net)
     return as_weights(problem, [np.asarray(layer) for layer in drawn])
 
 
@@ -248,7 +253,7 @@ def _visit(
     known, following = learnt[: stop.count], learnt[stop.count : stop.count + 1]
     modes = tuple(sorted(one.mode for one in known))
     point, distance = _of_modes(nearest_critical_point(problem, weights), modes)
-    size = _norm(problem, point.weights) or _norm(problem, weights)
+    size = max(_norm(problem, point.weights), _norm(problem, weights))
     waited, theory = _waits(known, following)
     return Visit(
         modes=tuple(point.modes),

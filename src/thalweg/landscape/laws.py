@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg._core.errors import DomainError, unknown
+from thalweg._core.errors import DomainError, unknown, whole
 from thalweg.landscape._counting.fields import PRIME, Net
 from thalweg.landscape._counting.lie import Flow, HeavyBall, Span, rank, span
 from thalweg.landscape._counting.proof import Known, kept_by_flow, kept_by_momentum
@@ -107,9 +107,11 @@ def count_laws(
     are exhibited, too, and where they are as many nothing is left to chance; it costs
     less, as the search can then stop sooner.
 
-    Near a point where a two-layer ReLU net is smooth it sees its unit $k$ through
-    $u_k (v_k, b_k)^\top$ alone, and its output bias moves freely. With momentum
-    ($\ddot w + \tau \dot w = -\nabla L$, any $\tau > 0$) a law may depend on time.
+    Where no two units of a two-layer ReLU net fire for the same inputs, data can move
+    each by itself: unit $k$ along the gradients of $u_k (v_k, b_k)^\top$ alone, and
+    the output bias freely. (Without biases that takes two inputs or more.) With
+    momentum ($\ddot w + \tau \dot w = -\nabla L$, any $\tau > 0$) a law may depend on
+    time.
 
     Args:
         net: A `LinearNet`, its widths, or a text like `"5-4-4-5"`.
@@ -123,8 +125,8 @@ def count_laws(
         The count.
 
     Raises:
-        DomainError: If the net cannot be read, is deeper than known for ReLU, or too
-            large.
+        DomainError: If the net cannot be read, is too large, or a ReLU net that is
+            deeper than known, or of one input without biases.
 
     Example:
         >>> found = count_laws("1-2-2-1")
@@ -138,7 +140,8 @@ def count_laws(
         along one random curve, and the further laws, are derived here.
     """
     widths = _read(net)
-    _check(widths, activation)
+    _check(widths, activation, bias)
+    seed = whole("seed", seed)
     unit, copies, free = _parts(widths, activation, bias)
     system = (HeavyBall if momentum else Flow)(unit)
     if system.size > MOST:
@@ -185,13 +188,19 @@ def _read(net: LinearNet | Sequence[int] | str) -> tuple[int, ...]:
     return LinearNet(tuple(net)).widths
 
 
-def _check(widths: tuple[int, ...], activation: str) -> None:
+def _check(widths: tuple[int, ...], activation: str, bias: bool) -> None:
     if activation not in ACTIVATIONS:
         raise unknown(activation, ACTIVATIONS, "the list of activations")
     if activation == "relu" and len(widths) != 3:
         raise DomainError(
             f"a ReLU net of {len(widths) - 1} layers came; its laws are known for two "
             "layers only."
+        )
+    if activation == "relu" and widths[0] == 1 < widths[1] and not bias:
+        raise DomainError(
+            "a ReLU net of one input without biases came, whose units of one sign fire "
+            "together: what it keeps depends on the signs; give it biases, or count a "
+            "linear net for the units of each sign."
         )
 
 
@@ -227,9 +236,9 @@ def _known(unit: Net, momentum: bool, seed: int) -> Known:
 def _proof(found: Span, seed: int, least: int, copies: int, size: int) -> Proof:
     units = "" if copies == 1 else f", for each of the {copies} hidden units"
     words = (
-        f"{found.dimension} elements of the Lie algebra are independent, so at most "
-        f"{size - found.dimension} laws are; the differentials of {least} laws in "
-        f"closed form are independent{units}."
+        f"Of {size} dimensions the Lie algebra spans at least {found.dimension}, so "
+        f"there are at most {size - found.dimension} laws; the differentials of those "
+        f"in closed form have rank {least}, so there are at least {least}{units}."
     )
     return Proof(PRIME, seed, found.levels, found.dimension, least, words)
 

@@ -66,7 +66,7 @@ class MarkedPlateau:
         }
 
 
-def mark_plateaus(path: Path, **options: Any) -> tuple[MarkedPlateau, ...]:
+def mark_plateaus(path: Any, **options: Any) -> tuple[MarkedPlateau, ...]:
     """Name the saddle at every plateau of a path.
 
     A path keeps no weights but its first and last, so it is run again, up to the
@@ -98,6 +98,11 @@ def mark_plateaus(path: Path, **options: Any) -> tuple[MarkedPlateau, ...]:
     Source:
         Derived: `plateaus` and `nearest_critical_point`.
     """
+    if not isinstance(path, Path):
+        raise DomainError(
+            f"path is a {type(path).__name__}; it must be what descend, flow or leap "
+            "returns."
+        )
     if path.batched:
         raise DomainError("mark_plateaus needs a single path; choose path.run(i).")
     if path.settings["kind"] == "training":

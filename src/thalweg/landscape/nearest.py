@@ -19,7 +19,14 @@ from thalweg.landscape._points.members import CriticalPoint, described
 from thalweg.landscape._points.slide import slid
 from thalweg.landscape._points.snap import blocks_of, patterns_near, snapped, turned
 from thalweg.landscape.hessian import hessian
-from thalweg.landscape.reduced import Chain, Matrix, Reduced, as_weights, reduced
+from thalweg.landscape.reduced import (
+    Chain,
+    Matrix,
+    Reduced,
+    as_weights,
+    check_range,
+    reduced,
+)
 
 LARGEST = 256
 """Up to so many weights candidates slide, and the gradient's zeros are iterated for."""
@@ -42,8 +49,8 @@ class Nearest:
         point: The critical point.
         distance: Euclidean distance of the weights to it: an upper bound of the
             distance to its stratum, so to the set of critical points.
-        relative_distance: The same as a share of the norm of its weights; of the
-            point's own if these are zero.
+        relative_distance: The same as a share of the norm of its weights, or of the
+            point's own where that is larger.
         gradient_norm: Norm of the gradient at the point asked about.
         candidates: All critical points compared with their distances, nearest first.
     """
@@ -118,6 +125,7 @@ def nearest_critical_point(
     whole("most", most, least=1)
     ground = Ground.of(problem)
     at = reduced(problem, weights)
+    check_range(at)
     here = tuple(np.asarray(w) for w in problem.chain(problem.check(weights)))
     small = ground.posed.net.parameters <= LARGEST
     found = _snaps(ground, at, here, most if small else 0)
@@ -129,7 +137,7 @@ def nearest_critical_point(
     reach = max(COMPARABLE * found[0][1], tolerance * norm)
     named = [pair for pair in found if pair[1] <= reach]
     point, distance = min(named, key=lambda pair: (pair[0].dimension, pair[1]))
-    size = _norm(_chain(problem, point.weights)) or norm
+    size = max(_norm(_chain(problem, point.weights)), norm)
     return Nearest(
         point=point,
         distance=distance,

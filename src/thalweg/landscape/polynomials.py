@@ -116,15 +116,17 @@ def _equations(
     table = np.zeros((size + SPARE, size))
     for paths in _paths(net):
         terms = [
-            (entry, names + labels[path].sum() - 2 * labels[entry])
+            (entry, here, names[here] + labels[path].sum() - 2 * labels[entry])
             for path in paths
             for entry in path
+            for here in [np.flatnonzero(exponents[:, entry])]
         ]
-        reached = np.unique([target for _, target in terms])
+        reached = np.unique(np.concatenate([target for *_, target in terms]))
         mixes = random(generator, (size + SPARE, reached.size))
-        for entry, target in terms:
+        for entry, here, target in terms:
             places = np.searchsorted(reached, target)
-            table = mod(table + mixes[:, places] * exponents[:, entry])
+            more = mixes[:, places] * exponents[here, entry]
+            table[:, here] = mod(table[:, here] + more)
     return table
 
 

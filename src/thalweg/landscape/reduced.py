@@ -138,7 +138,7 @@ class Reduced:
 
     @cached_property
     def unit(self) -> float:
-        r"""Return the size of a layer where all are alike: $(\sigma_1 / \|X_r\|)^{1/N}$.
+        r"""Return the size of a layer among like ones: $(\sigma_1 / \|X_r\|)^{1/N}$.
 
         Multiplied data multiply it, and with it everything in these units is the same.
         One without labels.
@@ -249,6 +249,24 @@ def reduced(problem: Any, weights: Any) -> Reduced:
     if inputs is not None:
         chain = (chain[0] @ inputs, *chain[1:])
     return Reduced(chain, labels, inputs)
+
+
+def check_range(at: Reduced) -> None:
+    """Raise unless products of the layers and their squares are numbers.
+
+    Args:
+        at: A point.
+
+    Raises:
+        DomainError: If they leave the range of float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = [np.sum(part**2) for part in (*at.layers, *at.gradient())]
+    if not np.isfinite(squares).all():
+        raise DomainError(
+            "the loss's gradient at these weights is beyond the range of float64; "
+            "pass smaller weights."
+        )
 
 
 def factors(problem: Problem) -> tuple[Matrix | None, Matrix]:

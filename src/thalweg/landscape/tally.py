@@ -129,6 +129,7 @@ class Basins:
         given = {
             "step_size": float(self.columns.step_size[place]),
             "iterations": max(1, int(self.columns.iterations[place])),
+            "accuracy": self.settings["accuracy"],
             **options,
         }
         return descend(self.problem, start, **given)
@@ -151,7 +152,10 @@ class Basins:
         return self.limits[int(self.columns.limit[place])]
 
     def saddle(self, run: int) -> Any:
-        """Return the weights at which a run at a saddle ended.
+        """Return the weights at which a run whose limit is a saddle ended.
+
+        Where a symmetry of the start decided (`columns.known` is 2), rounding may have
+        led them elsewhere.
 
         Args:
             run: One of `saddle_runs`.

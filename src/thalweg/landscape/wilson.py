@@ -7,6 +7,7 @@ length zero. Its coverage is near the confidence, on average; the bound of Clopp
 Pearson has at least that coverage, always.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class Share:
         told = f"{self.successes} of {self.runs}"
         if not self.successes:
             return f"{told}, at most {self.at_most:.2g}"
-        return f"{told}, {self.low:.4g} to {self.high:.4g}"
+        return f"{told}, {shown(self.low)} to {shown(self.high)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -56,6 +57,26 @@ class Share:
             "at_most": self.at_most,
             "confidence": self.confidence,
         }
+
+
+def shown(share: float, digits: int = 4) -> str:
+    """Return a share in so many digits, or in as many as tell it from one.
+
+    Args:
+        share: From 0 to 1.
+        digits: Of it, or if more are needed two of what it lacks.
+
+    Returns:
+        It in words.
+
+    Example:
+        >>> shown(0.2), shown(0.999961591), shown(1.0)
+        ('0.2', '0.999962', '1')
+    """
+    lacks = 1 - share
+    if not 0 < lacks < 0.5 * 10.0**-digits:
+        return f"{share:.{digits}g}"
+    return f"{share:.{1 - math.floor(math.log10(lacks))}f}"
 
 
 def wilson(successes: int, runs: int, confidence: float = 0.95) -> Share:

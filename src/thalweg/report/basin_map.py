@@ -19,17 +19,20 @@ TINTS = {
     "diverged": look.FAINT,
     "undecided": look.LINE,
 }
-"""Colour of a limit; further minima or saddles take the next of the curves'."""
+"""Colour of a limit; further saddles take the next of the curves', while any last."""
+
+PALE = {"global minimum": " (the slower, the paler)"}
+"""What the legend adds to a limit."""
 
 LEVELS = 9
 """Contours of the starts' loss."""
 
 PALEST = 0.75
-"""Share of white in the colour of the slowest starts."""
+"""Share of white in the colour of the slowest starts that end at a minimum."""
 
 
 def basin_map(plane: Any, paths: Sequence[Any] = ()) -> Figure:
-    """Draw where the starts of a plane lead; the slower, the paler.
+    """Draw where the starts of a plane lead; those to a minimum paler if slower.
 
     Args:
         plane: A `Slice`.
@@ -64,7 +67,7 @@ def basin_map(plane: Any, paths: Sequence[Any] = ()) -> Figure:
             axes.set_xlabel("first direction")
             axes.set_ylabel("second direction")
         handles = [
-            Patch(color=colour, label=str(limit))
+            Patch(color=colour, label=str(limit) + PALE.get(limit.verdict, ""))
             for limit, colour in zip(plane.limits, colours, strict=True)
         ]
         drawn.legend(handles=handles, loc="outside lower center", ncols=1)
@@ -104,15 +107,19 @@ def _colours(limits: Sequence[Any]) -> list[str]:
     spare = [colour for colour in look.CURVES if colour not in TINTS.values()]
     for limit in limits:
         colour = TINTS[limit.verdict]
-        found.append(colour if colour not in found else spare.pop(0))
+        if colour in found and spare:
+            colour = spare.pop(0)
+        found.append(colour)
     return found
 
 
 def _image(plane: Any, colours: Sequence[str]) -> np.ndarray:
-    """Return red, green and blue: the limit's colour, paler the longer it takes."""
+    """Return red, green and blue: the limit's colour, a minimum's paler if slower."""
     table = np.array([to_rgb(colour) for colour in [*colours, look.PAPER]])
     image = table[plane.codes]
-    slow = np.log1p(np.maximum(plane.iterations, 0).astype(float))
+    arrives = [limit.verdict in PALE for limit in plane.limits]
+    reached = np.array([*arrives, False])[plane.codes]
+    slow = np.where(reached, np.log1p(plane.iterations.astype(float)), 0.0)
     top = float(slow.max()) or 1.0
     pale = PALEST * (slow / top)[..., None] ** 2
     return image * (1 - pale) + pale

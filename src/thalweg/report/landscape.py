@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from thalweg.landscape.wilson import shown
 from thalweg.report.staircase import told
 
 COLOURS = {
@@ -159,8 +160,8 @@ def basins_table(found: Any) -> Group:
             "" if limit.modes is None else told(limit.modes),
             "" if limit.excess_loss is None else f"{limit.excess_loss:.6g}",
             f"{share.successes:,}",
-            f"{share.share:.6g}",
-            f"[{share.low:.3g}, {share.high:.3g}]",
+            shown(share.share, 6),
+            f"[{shown(share.low, 3)}, {shown(share.high, 3)}]",
             _note(row),
         )
     lines = []

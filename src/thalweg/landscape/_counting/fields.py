@@ -77,7 +77,8 @@ class Net:
     @property
     def parameters(self) -> int:
         """Return the number of entries that are not fixed."""
-        return int(sum(mask.sum() for mask in self.free))
+        more = int(self.bias)
+        return sum((below + more) * above for below, above in pairwise(self.widths))
 
     def draw(self, generator: np.random.Generator) -> State:
         """Return random weights, as series of one coefficient."""

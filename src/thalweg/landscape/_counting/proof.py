@@ -17,9 +17,12 @@ from itertools import combinations
 
 import numpy as np
 
-from thalweg.landscape._counting.fields import Net, mod
+from thalweg.landscape._counting.fields import Net, mod, random
 
 Chain = Sequence[np.ndarray]
+
+SPARE = 8
+"""Random combinations of differentials more than their rank can be."""
 
 
 @dataclass(frozen=True)
@@ -95,47 +98,66 @@ def _stretches(widths: Sequence[int], least: int, inner: int) -> list[tuple[int,
     ]
 
 
+def _mixed(width: int, most: int, sign: int) -> Iterator[np.ndarray]:
+    """Yield a basis of the symmetric or skew matrices, or as many as a rank can tell.
+
+    Args:
+        width: Their size.
+        most: What the rank cannot exceed; of a larger space random members are taken.
+        sign: One for symmetric matrices, minus one for skew ones.
+
+    Yields:
+        Matrices of residues.
+    """
+    pairs = list(combinations(range(width), 2))
+    pairs += [(a, a) for a in range(width) if sign > 0]
+    if len(pairs) > most + SPARE:
+        generator = np.random.default_rng(width)
+        for _ in range(most + SPARE):
+            drawn = np.triu(random(generator, (width, width)), int(sign < 0))
+            yield mod(drawn + sign * drawn.T)
+        return
+    for a, b in pairs:
+        one = np.zeros((width, width))
+        one[a, b], one[b, a] = 1, sign
+        yield one
+
+
 def _balanced(net: Net, weights: Chain, j: int) -> Iterator[list[np.ndarray]]:
-    """Yield the differentials of the entries of one balancedness matrix."""
-    lower, upper = weights[j - 1], weights[j]
-    for a in range(net.widths[j]):
-        for b in range(a, net.widths[j]):
-            row = list(map(np.zeros_like, weights))
-            row[j][:, a] += upper[:, b]
-            row[j][:, b] += upper[:, a]
-            row[j - 1][a] -= lower[b]
-            row[j - 1][b] -= lower[a]
-            yield row
+    """Yield the differentials of combinations of one balancedness matrix's entries."""
+    width, lower, upper = net.widths[j], weights[j - 1], weights[j]
+    for mix in _mixed(width, lower.size + upper.size, 1):
+        row = list(map(np.zeros_like, weights))
+        row[j][:, :width] = mod(upper[:, :width] @ mix)
+        row[j - 1][:width] = -mod(mix @ lower[:width])
+        yield row
 
 
 def _turning(net: Net, state: Chain, j: int) -> Iterator[list[np.ndarray]]:
     """Yield those of the angular momenta of one hidden space."""
-    depth = len(state) // 2
+    depth, width = len(state) // 2, net.widths[j]
     places = (j - 1, j - 1 + depth, j, j + depth)
     lower, fast_lower, upper, fast_upper = (state[place] for place in places)
-    for a, b in combinations(range(net.widths[j]), 2):
+    for mix in _mixed(width, 2 * (lower.size + upper.size), -1):
         row = list(map(np.zeros_like, state))
         to_lower, to_fast_lower, to_upper, to_fast_upper = (row[k] for k in places)
-        to_fast_lower[a], to_fast_lower[b] = lower[b], -lower[a]
-        to_lower[a], to_lower[b] = -fast_lower[b], fast_lower[a]
-        to_fast_upper[:, a], to_fast_upper[:, b] = upper[:, b], -upper[:, a]
-        to_upper[:, a], to_upper[:, b] = -fast_upper[:, b], fast_upper[:, a]
+        to_fast_lower[:width] = mod(mix @ lower[:width])
+        to_lower[:width] = -mod(mix @ fast_lower[:width])
+        to_fast_upper[:, :width] = -mod(upper[:, :width] @ mix)
+        to_upper[:, :width] = mod(fast_upper[:, :width] @ mix)
         yield row
 
 
 def _crossed(net: Net, state: Chain, first: int) -> Iterator[list[np.ndarray]]:
     """Yield those of the angular momenta that turn one layer into the other."""
-    depth = len(state) // 2
-    for a, b in combinations(range(net.widths[first]), 2):
+    depth, width = len(state) // 2, net.widths[first]
+    places = (first - 1, first, first - 1 + depth, first + depth)
+    x, y, fast_x, fast_y = (state[place].ravel() for place in places)
+    for mix in _mixed(width, 4 * width, -1):
         row = list(map(np.zeros_like, state))
-        x, y = state[first - 1][:, 0], state[first][0]
-        fast_x, fast_y = state[first - 1 + depth][:, 0], state[first + depth][0]
-        row_x, row_y = row[first - 1][:, 0], row[first][0]
-        row_fast_x, row_fast_y = row[first - 1 + depth][:, 0], row[first + depth][0]
-        row_x[a], row_x[b] = fast_y[b], -fast_y[a]
-        row_y[a], row_y[b] = fast_x[b], -fast_x[a]
-        row_fast_y[b], row_fast_y[a] = x[a], -x[b]
-        row_fast_x[b], row_fast_x[a] = y[a], -y[b]
+        to_x, to_y, to_fast_x, to_fast_y = (row[place].reshape(-1) for place in places)
+        to_x[:], to_y[:] = mod(mix @ fast_y), mod(mix @ fast_x)
+        to_fast_x[:], to_fast_y[:] = -mod(mix @ y), -mod(mix @ x)
         yield row
 
 

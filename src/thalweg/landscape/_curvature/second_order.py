@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError
-from thalweg.landscape.reduced import Chain, Matrix, Reduced, factors, linear, reduced
+from thalweg.landscape.reduced import Chain, Matrix, factors, linear, reduced
 
 
 @dataclass(frozen=True)
@@ -167,15 +167,26 @@ class Blocks:
             whole[: ends[i], ends[i] : ends[i + 1]] = low.T
         return whole
 
-    def magnitude(self) -> float:
-        """Return a bound on the Frobenius norm of the sum of its products' sizes."""
-        squares = 0.0
-        for i in range(len(self.layers)):
+    def magnitude(self, other: "Blocks | None" = None) -> float:
+        """Return a bound on the Frobenius norm of the sum of its products' sizes.
+
+        Args:
+            other: The same with another first layer, which then stands in for this
+                one's once in every product.
+
+        Returns:
+            The bound.
+        """
+        pairs = [(self, self)] if other is None else [(self, other), (other, self)]
+        squares, last = 0.0, len(self.layers) - 1
+        for i in range(last + 1):
             for j in range(i + 1):
-                left, right = self.first_order(i, j)
+                left = self.above[i].T @ self.above[j]
+                right = sum(a.below[i] @ b.below[j].T for a, b in pairs)
                 size = np.linalg.norm(left) * np.linalg.norm(right)
                 squares += float(size**2) * (1 if i == j else 4)
-        for *_, between, seen in self.second_order():
+        for i, j, between, _ in self.second_order():
+            seen = sum(a.below[j] @ b.error.T for a, b in pairs) @ self.above[i]
             size = np.linalg.norm(between) * np.linalg.norm(seen)
             squares += 4 * float(size**2)
         return squares**0.5
@@ -199,13 +210,13 @@ def point(problem: Any, weights: Any) -> tuple[Chain, Matrix | None, Matrix]:
     return (own, *first.layers[1:]), inputs, labels
 
 
-def reduced_blocks(at: Reduced) -> Blocks:
-    """Return the factors of the Hessian in reduced coordinates: white data."""
-    return Blocks.of(at.layers, None, at.labels)
-
-
 def rounding(
-    layers: Chain, inputs: Matrix | None, labels: Matrix, *, earlier: int = 0
+    layers: Chain,
+    inputs: Matrix | None,
+    labels: Matrix,
+    *,
+    first: Matrix | None = None,
+    earlier: int = 0,
 ) -> float:
     r"""Bound what rounding can do to a dense Hessian, in Frobenius norm.
 
@@ -216,7 +227,8 @@ def rounding(
         layers: The chain.
         inputs: The inputs' factor; `None` for the identity.
         labels: The labels' factor.
-        earlier: Roundings in every sum that made a layer.
+        first: Sums of the absolute terms that made the first layer, if it was made.
+        earlier: Roundings in every such sum.
 
     Returns:
         The bound, to first order in the rounding unit.
@@ -225,9 +237,14 @@ def rounding(
         N. J. Higham, Accuracy and Stability of Numerical Algorithms, section 3.5.
     """
     sizes = tuple(np.abs(layer) for layer in layers)
-    whole = Blocks.of(sizes, None if inputs is None else np.abs(inputs), -abs(labels))
+    data = (None if inputs is None else np.abs(inputs), -np.abs(labels))
+    whole = Blocks.of(sizes, *data)
     widths = layers[0].shape[1] + sum(layer.shape[0] for layer in layers)
-    return EPS * (widths + labels.shape[1] + 2 + earlier) * whole.magnitude()
+    bound = EPS * (widths + labels.shape[1] + 2) * whole.magnitude()
+    if first is not None:
+        made = Blocks.of((first, *sizes[1:]), *data)
+        bound += EPS * earlier * whole.magnitude(made)
+    return bound
 
 
 def _check_range(numbers: Any) -> None:

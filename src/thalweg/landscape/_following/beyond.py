@@ -23,7 +23,7 @@ class _Stopped(Exception):
     """Raised inside a leap that is not wanted any more."""
 
 
-def leap_on(ground: Ground, ends: Ends, settings: dict[str, Any], stop: Event) -> None:
+def leap_on(ground: Ground, ends: Ends, settings: dict[str, Any], stop: Event) -> bool:
     """Follow the runs of a chunk that are out of budget, and note how they ended.
 
     Args:
@@ -31,16 +31,20 @@ def leap_on(ground: Ground, ends: Ends, settings: dict[str, Any], stop: Event) -
         ends: How the runs ended; changed in place.
         settings: What was asked for.
         stop: Set from outside to give up.
+
+    Returns:
+        Whether it came to its end.
     """
     runs = np.flatnonzero(ends.state == SPENT)
     further = settings["beyond"] - settings["iterations"]
     if further <= 0:
-        return
+        return True
     for first in range(0, runs.size, TOGETHER):
         try:
             _leap_some(ground, ends, runs[first : first + TOGETHER], settings, stop)
         except _Stopped:
-            return
+            return False
+    return True
 
 
 def _leap_some(

@@ -122,8 +122,10 @@ def continued(task: Task, folder: Path) -> tuple[Task, list[Part]]:
 
 def opened(task: Task, folder: Path) -> None:
     """Begin a result in a folder, in place of an earlier one."""
+    # The earlier one's parts go first: a kill must not leave them to the new card.
+    if (folder / store.CARD).is_file():
+        forget_parts(folder)
     _write_card(task, folder)
-    forget_parts(folder)
 
 
 def _write_card(task: Task, folder: Path) -> None:

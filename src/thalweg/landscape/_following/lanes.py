@@ -141,8 +141,8 @@ def _step(ops: Algebra, rules: Rules, lanes: Lanes) -> Lanes:
     state = lanes.state
     for code, ended in (
         (SPENT, lanes.iterations >= rules.budget),
-        (ROSE, rules.guarded & (excess > allowed)),
         (BLOWN, ~(excess < lanes.limit)),
+        (ROSE, rules.guarded & ~(excess <= allowed)),
         (ARRIVED, excess <= rules.accuracy),
     ):
         state = jnp.where(running & ended, code, state)

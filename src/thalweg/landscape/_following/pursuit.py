@@ -85,7 +85,9 @@ def lanes_of(parameters: int) -> int:
     return max(FEWEST_LANES, min(MOST_LANES, 1 << (fitting.bit_length() - 1)))
 
 
-def pursue(rules: Rules, starts: Stack, pace: Pace, stop: Event) -> Ends | None:
+def pursue(
+    rules: Rules, starts: Stack, pace: Pace, stop: Event, *, first: int = 0
+) -> Ends | None:
     """Follow runs until each has ended.
 
     Args:
@@ -93,11 +95,12 @@ def pursue(rules: Rules, starts: Stack, pace: Pace, stop: Event) -> Ends | None:
         starts: The starts, runs last.
         pace: How step sizes are chosen.
         stop: Set from outside to give up.
+        first: Number of the first run, for messages.
 
     Returns:
         The ends; `None` if it was stopped.
     """
-    crew = _Crew.of(rules, starts, pace)
+    crew = _Crew.of(rules, starts, pace, first)
     while crew.busy:
         if stop.is_set():
             return None
@@ -128,13 +131,13 @@ class _Crew:
         self._fill(np.arange(self.run.size))
 
     @classmethod
-    def of(cls, rules: Rules, starts: Stack, pace: Pace) -> "_Crew":
+    def of(cls, rules: Rules, starts: Stack, pace: Pace, first: int) -> "_Crew":
         """Return a block on which the first runs have begun."""
         excess, sharpness = _looked_at(rules, starts)
         beyond = np.flatnonzero(~np.isfinite(excess))
         if beyond.size:
             raise DomainError(
-                f"start {beyond[0]} of its chunk has a loss beyond the range of "
+                f"run {first + beyond[0]} starts with a loss beyond the range of "
                 "float64; scale the starts down."
             )
         runs = excess.size

@@ -133,7 +133,7 @@ def saddle_levels(ground: Ground, most: int = 8) -> list[float]:
 
 
 def sort_ends(
-    ground: Ground, starts: Stack, ends: Ends, *, guarded: bool
+    ground: Ground, starts: Stack, ends: Ends
 ) -> tuple[np.ndarray, list[Limit], np.ndarray]:
     """Return where the runs of a chunk lead.
 
@@ -141,7 +141,6 @@ def sort_ends(
         ground: The problem.
         starts: Where the runs started.
         ends: How they ended.
-        guarded: Whether a rising loss ended a run, so that it never rose.
 
     Returns:
         For every run the place of its limit in the list; the list; and how it is known,
@@ -152,7 +151,7 @@ def sort_ends(
     codes[ends.state == BLOWN] = limits.index(RAN_AWAY)
     arrived = np.flatnonzero(ends.state == ARRIVED)
     codes[arrived] = 0
-    if not guarded and arrived.size:
+    if arrived.size:
         shaky = _is_unstable(ground, _picked(ends.weights, arrived), ends, arrived)
         codes[arrived[shaky]] = limits.index(UNSTABLE)
     known = np.full(ends.state.size, -1, dtype=np.int8)
@@ -237,7 +236,7 @@ def _at_rest(ground: Ground, ends: Ends, runs: np.ndarray) -> list[Limit]:
         if ground.groups
         else np.zeros((len(excess), 0))
     )
-    whole = np.rint(sums)
+    whole = np.rint(np.clip(sums, -1, count + 1))
     fits = np.all(np.abs(sums - whole) <= CLOSE, axis=1)
     limits = []
     for pattern, fit, above in zip(whole.astype(int), fits, excess, strict=True):

@@ -15,6 +15,7 @@ from thalweg.landscape._following.lanes import Rules
 from thalweg.landscape._following.parts import Columns, Part, part_of
 from thalweg.landscape._following.pursuit import Pace, pursue
 from thalweg.landscape._following.sorting import (
+    RESOLVED,
     energy,
     lowest_saddle,
     saddle_levels,
@@ -113,13 +114,14 @@ class Task:
         """Return a chunk's runs, followed to their ends; `None` if stopped."""
         first, last = chunk
         starts = self.starts.take(first, last)
-        ends = pursue(self.rules, starts, self.pace, stop)
+        ends = pursue(self.rules, starts, self.pace, stop, first=first)
         if ends is None:
             return None
-        if self.settings["beyond"] is not None:
-            leap_on(self.ground, ends, self.settings, stop)
-        guarded = self.settings["step_size"] is None
-        codes, limits, known = sort_ends(self.ground, starts, ends, guarded=guarded)
+        if self.settings["beyond"] is not None and not leap_on(
+            self.ground, ends, self.settings, stop
+        ):
+            return None
+        codes, limits, known = sort_ends(self.ground, starts, ends)
         columns = Columns(
             limit=codes,
             known=known,
@@ -138,7 +140,8 @@ def _accuracy(ground: Ground, given: float | None) -> float:
     if given is None:
         return min(ACCURACY * (energy(ground) or 1.0), lowest / 2)
     accuracy = positive("accuracy", given)
-    if accuracy >= lowest:
+    # Below it by what rounding may take from a loss.
+    if accuracy >= lowest - RESOLVED / 2 * energy(ground):
         raise DomainError(
             f"accuracy is {accuracy:g}, but a saddle has excess loss {lowest:g}: a run "
             "that got there might end at it; pass less."

@@ -87,7 +87,9 @@ def snapped(frame: form.Frame, chain: Reduced) -> Iterator[Reduced]:
     if parts is None:
         return
     learnt, rest = parts
-    order = np.argsort([np.linalg.norm(block) for block in rest], kind="stable")
+    sizes = [float(np.linalg.norm(block)) for block in rest]
+    sizes[0] /= chain.inputs_norm or 1.0
+    order = np.argsort(sizes, kind="stable")
     for count in range(chain.depth + 1):
         zeroed = {int(layer) for layer in order[:count]}
         for softened in _softenings(zeroed, chain.depth):
@@ -99,9 +101,14 @@ def snapped(frame: form.Frame, chain: Reduced) -> Iterator[Reduced]:
 
 
 def blocks_of(frame: form.Frame, chain: Reduced) -> tuple[Chain, list[float]]:
-    """Return the blocks of a chain, and for each the norm of the largest layer."""
-    size = max(float(np.linalg.norm(layer)) for layer in chain.layers)
-    return form.rest_of(frame, chain), [size] * chain.depth
+    """Return the blocks of a chain, and for each the norm of the largest layer.
+
+    Layers are compared as the problem's own: the first is divided by the inputs' norm.
+    """
+    fed = [chain.inputs_norm or 1.0, *[1.0] * (chain.depth - 1)]
+    pairs = zip(chain.layers, fed, strict=True)
+    size = max(float(np.linalg.norm(layer)) / unit for layer, unit in pairs)
+    return form.rest_of(frame, chain), [size * unit for unit in fed]
 
 
 def _softenings(zeroed: set[int], depth: int) -> list[set[int]]:

@@ -33,7 +33,7 @@ import numpy as np
 from thalweg._core.arrays import EPS
 from thalweg._core.errors import DomainError, positive
 from thalweg.landscape.nearest import nearest_snap
-from thalweg.landscape.reduced import Matrix, Modes, Reduced, reduced
+from thalweg.landscape.reduced import Matrix, Modes, Reduced, check_range, reduced
 
 TOLERANCE = 1e-4
 """Largest root of a relative gradient that counts as none."""
@@ -202,8 +202,12 @@ def stand(problem: Any, weights: Any, tolerance: float) -> Standing:
     Raises:
         DomainError: If the gradient is not zero to the tolerance.
     """
-    positive("tolerance", tolerance)
+    if not positive("tolerance", tolerance) < 1:
+        raise DomainError(
+            f"tolerance is {tolerance}; it must be below 1, where all would be zero."
+        )
     at = reduced(problem, weights)
+    check_range(at)
     modes = at.modes
     top = float(modes.values[0]) if modes.values.size else 0.0
     least = [at.unit if top else 0.0] * at.depth
@@ -245,7 +249,7 @@ def _not_critical(
         f"{relative:.3g} of what layers of this size can have, and at most "
         f"tolerance**2 = {tolerance**2:.3g} counts as none. The nearest one found is a "
         f"{point.kind} at distance {distance:.3g} (modes learnt: {learnt}); see "
-        "nearest_critical_point, or descend further."
+        "nearest_critical_point, descend further, or raise tolerance."
     )
 
 
