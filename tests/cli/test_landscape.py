@@ -147,6 +147,26 @@ def test_starts_are_gaussian_unless_said_otherwise(thalweg):
     assert plain.json["settings"]["starts"]["init"]["name"] == "Gaussian"
 
 
+def test_an_earlier_result_is_not_replaced_unasked(thalweg):
+    tokens = (
+        "basins",
+        "--target",
+        "2,1",
+        "--hidden",
+        "2",
+        "--runs",
+        "20",
+        "--out",
+        "b",
+    )
+    assert thalweg(*tokens).code == 0
+    told = thalweg(*tokens)
+    assert told.code == 2
+    assert "holds an earlier result" in told.err
+    assert thalweg(*tokens, "--overwrite").code == 0
+    assert thalweg(*tokens[:-2], "--resume", "b").code == 0
+
+
 def test_a_plane_of_the_playground_is_drawn(thalweg, tmp_path):
     tokens = ("basins", "--playground", "2", "--plane", "9", "--out", "plane")
     told = thalweg(*tokens)

@@ -9,12 +9,16 @@ from cyclopts import Parameter
 from thalweg._core.errors import ConfigError
 from thalweg.cli import telling
 from thalweg.cli.options import MOTION, NO_POSING, RECORD, Posing
+from thalweg.cli.place import check
 from thalweg.cli.progress import Watch
 
 UNBOUNDED = "unbounded"
 """In place of a file: the example whose flow runs off to infinity."""
 
 PICTURE = "plane.svg"
+
+PLANE = "--plane, whose starts are a grid"
+TABLE = "a table of several settings, which keeps no single result"
 
 
 def basins(
@@ -33,6 +37,7 @@ def basins(
     extent: Annotated[float, Parameter(group=RECORD)] = 2.0,
     out: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
     resume: Annotated[Path | None, Parameter(group=RECORD, show_default=False)] = None,
+    overwrite: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
     json: Annotated[bool, Parameter(group=RECORD, negative=())] = False,
 ) -> int:
     """Follow many starts, and say where each of them ends.
@@ -58,6 +63,7 @@ def basins(
         extent: Half the side of the plane.
         out: Folder of the result; chunks are kept as they are finished.
         resume: Folder of an earlier result of the same settings: go on there.
+        overwrite: Replace an earlier result in --out.
         json: Print one JSON object and nothing else.
 
     Returns:
@@ -73,39 +79,54 @@ def basins(
     if file is None and posing.init is None and posing.start is None:
         posing = replace(posing, init="gaussian")
     reading = read(file, posing, runs=False)
-    settings, given = reading.settings, reading.given
+    if out is not None:
+        check(str(out), overwrite)
     with Watch(not json) as watch:
-        from thalweg.cli.posing import problem_of, step_of_starts
-
-        problem, _ = problem_of(settings)
-        common: dict[str, Any] = {
-            "method": "flow" if flow else "descent",
-            "step_size": step_of_starts(settings) if "step_size" in given else None,
-            "iterations": iterations,
-            "accuracy": settings.accuracy if "accuracy" in given else None,
-            "on_progress": watch.basins,
-        }
+        problem, common = _posed(reading, flow, iterations, watch)
+        settings = reading.settings
         if stds or depths or widths:
-            _check_table({"--plane": plane, "--out": out, "--resume": resume})
+            _check_alone(TABLE, {"--plane": plane, "--out": out, "--resume": resume})
             options = {**common, "runs": runs, "beyond": beyond}
             asked = {"stds": stds, "depths": depths, "widths": widths}
             return _told_rows(_table(problem, settings, options, asked), json)
         if plane is not None:
-            _check_plane({"--runs": runs, "--beyond": beyond, "--resume": resume})
+            _check_alone(
+                PLANE, {"--runs": runs, "--beyond": beyond, "--resume": resume}
+            )
             found, files = _plane(problem, settings.seed, (plane, extent), common, out)
         else:
             more = {"runs": runs, "beyond": beyond, "out": out, "resume": resume}
             found = _followed(problem, settings, {**common, **more})
             files = [str(folder) for folder in [out or resume] if folder]
+    return _told(found, files, json)
+
+
+def _posed(
+    reading: Any, flow: bool, iterations: int, watch: Watch
+) -> tuple[Any, dict[str, Any]]:
+    """Return the problem, and the options that every kind of result takes."""
+    from thalweg.cli.posing import problem_of, step_of_starts
+
+    settings, given = reading.settings, reading.given
+    return problem_of(settings)[0], {
+        "method": "flow" if flow else "descent",
+        "step_size": step_of_starts(settings) if "step_size" in given else None,
+        "iterations": iterations,
+        "accuracy": settings.accuracy if "accuracy" in given else None,
+        "on_progress": watch.basins,
+    }
+
+
+def _told(found: Any, files: list[str], json: bool) -> int:
     if json:
         telling.say_json({**found.to_json(), "files": files})
-    elif plane is not None:
-        for line in found.lines():
-            telling.say(line)
-    else:
+    elif hasattr(found, "table"):
         from thalweg.report.landscape import basins_table
 
         telling.show(basins_table(found))
+    else:
+        for line in found.lines():
+            telling.say(line)
     for written in [] if json else files:
         telling.say(f"written: {written}")
     return 130 if found.interrupted else 0
@@ -168,21 +189,11 @@ def _told_rows(rows: list[Any], json: bool) -> int:
     return 130 if any(row.found.interrupted for row in rows) else 0
 
 
-def _check_table(others: dict[str, Any]) -> None:
+def _check_alone(what: str, others: dict[str, Any]) -> None:
     came = [name for name, value in others.items() if value is not None]
     if came:
         raise ConfigError(
-            f"{' and '.join(came)} came with a table of several settings, which keeps "
-            "no single result; leave one of them out."
-        )
-
-
-def _check_plane(others: dict[str, Any]) -> None:
-    came = [name for name, value in others.items() if value is not None]
-    if came:
-        raise ConfigError(
-            f"{' and '.join(came)} came with --plane, whose starts are a grid; leave "
-            "one of them out."
+            f"{' and '.join(came)} came with {what}; leave one of them out."
         )
 
 
