@@ -269,8 +269,7 @@ def python_page():
         parts.append(heading(words))
         parts += [_auto(name) for name in rooms if rooms[name] == room]
         parts += [
-            _auto(place)
-            for place in (*RETURNED.get(room, ()), *FURTHER.get(room, ()))
+            _auto(place) for place in (*RETURNED.get(room, ()), *FURTHER.get(room, ()))
         ]
     return "\n".join(parts)
 

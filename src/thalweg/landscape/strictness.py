@@ -68,7 +68,7 @@ class Classification:
     Attributes:
         kind: Global minimum, strict saddle or non-strict saddle.
         modes: The learnt modes, from one, the largest first; the first of equal ones.
-        rank: Rank of the product of all layers but the first.
+        rank: How many: the rank of the prediction on the data.
         inner_rank: Rank of the product of all layers but the first and the last.
         value: Half the sum of squares of the singular values that are not learnt.
         excess_loss: The loss above its infimum.
@@ -185,7 +185,7 @@ def _told(standing: Standing) -> Classification:
     return Classification(
         kind=kind,
         modes=standing.learnt,
-        rank=ranks[0],
+        rank=len(standing.learnt),
         inner_rank=ranks[1],
         value=standing.value,
         excess_loss=standing.excess_loss,

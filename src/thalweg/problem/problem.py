@@ -6,7 +6,7 @@ plus a constant, so the excess loss is a sum of squares without cancellation and
 the cost of a step does not depend on the number of samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +121,13 @@ class Problem(eqx.Module):
             The same as a tuple of arrays.
 
         Raises:
-            ShapeError: If the number of layers or a shape is not the net's.
+            ShapeError: If they are no matrices, or not of the net's shapes.
         """
+        if not isinstance(weights, Iterable):
+            raise ShapeError(
+                f"the weights are {weights!r}; pass a sequence of matrices, "
+                "first-applied first."
+            )
         chain = tuple(
             real(f"layer {layer}", weight) for layer, weight in enumerate(weights, 1)
         )
