@@ -19,6 +19,7 @@ from thalweg.landscape._following import carrying
 from thalweg.landscape._following.drawing import starts_of
 from thalweg.landscape._following.parts import Columns
 from thalweg.landscape._following.sorting import is_exactly_critical, lowest_saddle
+from thalweg.landscape._following.symmetric import kept_loss
 from thalweg.landscape._following.task import Task, _chunk
 from thalweg.landscape._points.ground import Ground
 from thalweg.landscape.basins import basins
@@ -118,7 +119,7 @@ def test_an_absent_mode_is_never_learnt_and_the_float_gradient_is_exact():
     limit = found.limit_of(0)
     assert (limit.verdict, limit.modes, limit.excess_loss) == ("saddle", (1,), 0.5)
     row = found.table[0]
-    assert row.exactly + row.by_rounding == 1
+    assert row.exactly + row.by_zeros == 1
     chain = [np.asarray(layer) for layer in found.saddle(0)]
     error = [
         [sum(Fraction(chain[1][i, k]) * Fraction(chain[0][k, j]) for k in range(2))
@@ -131,6 +132,102 @@ def test_an_absent_mode_is_never_learnt_and_the_float_gradient_is_exact():
         for j in range(2)
     ]
     assert (row.exactly == 1) == (not any(slopes))
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_an_absent_mode_is_never_learnt_by_zeros(depth):
+    problem = target(2.0, 1.0, depth=depth)
+    starts = tuple(np.diag([0.5 + 0.1 * j, 0.0])[None] for j in range(depth))
+    found = basins(problem, starts, step_size=0.011)
+    assert str(found.limit_of(0)) == "saddle, modes learnt: 1"
+    assert found.limit_of(0).excess_loss == 0.5
+    row = found.table[0]
+    assert row.by_zeros + row.exactly == 1
+    told = "by zeros of the start" if row.by_zeros else "to the last bit"
+    assert f"(1 {told})" in found.lines()[0]
+    assert row.to_json()["by_zeros"] == row.by_zeros
+    assert kept_loss(Ground.of(problem), tuple(s[0][..., None] for s in starts)) == 0.5
+
+
+def test_a_dead_unit_keeps_a_mode_from_being_learnt():
+    problem = target(2.0, 1.0, depth=2)
+    generator = np.random.default_rng(5)
+    starts = [generator.standard_normal((12, 2, 2)) for _ in range(2)]
+    starts[0][:8, 1] = 0.0
+    starts[1][:4, :, 1] = 0.0
+    found = basins(problem, tuple(starts))
+    assert verdicts(found) == ["saddle"] * 4 + ["global minimum"] * 8
+    assert {found.limit_of(run).modes for run in range(4)} == {(1,)}
+    assert set(found.columns.known[:4].tolist()) <= {1, 3}
+    assert found.columns.known[4:].tolist() == [-1] * 8
+    stack = tuple(np.moveaxis(layer, 0, -1) for layer in starts)
+    bounds = kept_loss(Ground.of(problem), stack)
+    assert bounds.tolist() == [0.5] * 4 + [0.0] * 8
+
+
+def test_rest_by_rounding_is_undecided():
+    # The gradient is of size 1e-34, a unit in the last place 1e-33.
+    found = basins(target(2.0, 1.0), runs=40, std=1e-17, iterations=300)
+    told = {str(limit) for limit in found.limits}
+    held = "undecided: at rest to rounding, modes learnt: none"
+    assert told <= {held, "undecided: out of iterations"}
+    assert held in told
+    assert found.share("saddle").successes == 0
+    assert found.share("undecided").successes == 40
+    assert not found.saddle_runs.size
+    assert set(found.columns.known.tolist()) <= {0, -1}
+
+
+def test_every_run_at_rest_is_looked_at():
+    starts = np.zeros((700, 3))
+    starts[:, 0] = np.linspace(-1.0, 1.0, 700)
+    found = basins(Playground(3), starts)
+    assert found.columns.known.tolist() == [1] * 700
+    assert found.table[0].exactly == 700
+
+
+def test_zeros_that_fill_up_keep_nothing():
+    # One absent mode, of which the other layer knows; and zeros that others fill.
+    ground = Ground.of(target(2.0, 1.0, depth=2))
+    one = np.array([[1.0, 0.0], [0.0, 0.0]])[..., None]
+    assert kept_loss(ground, (one, np.eye(2)[..., None])) == 0.0
+    assert kept_loss(ground, (one, one)) == 0.5
+    assert kept_loss(ground, (np.zeros((2, 2, 1)),) * 2) == 2.5
+    swapped = np.array([[0.0, 1.0], [0.0, 0.0]])[..., None]
+    assert kept_loss(ground, (swapped, one)) == 0.5
+    assert kept_loss(ground, (one, np.ones((2, 2, 1)))) == 0.0
+
+
+@pytest.mark.parametrize("widths", [(2, 3, 2), (3, 2, 3), (2, 2, 2, 2), (3, 1, 2)])
+@pytest.mark.parametrize("white", [True, False])
+def test_descent_never_comes_below_what_zeros_allow(widths, white):
+    generator = np.random.default_rng(sum(widths) + white)
+    inputs = generator.standard_normal((30, widths[0]))
+    labels = generator.standard_normal((30, widths[-1]))
+    data = Moments.from_data(inputs, labels)
+    if white:
+        goal = np.zeros((widths[-1], widths[0]))
+        np.fill_diagonal(goal, [3.0, 2.0, 1.0][: min(goal.shape)])
+        data = Moments.whitened(goal)
+    problem = Problem(LinearNet(widths), data)
+    starts = []
+    for shape in problem.net.shapes:
+        layer = generator.standard_normal((200, *shape))
+        starts.append(layer * (generator.random(layer.shape) < 0.35))
+    found = basins(problem, tuple(starts), iterations=3000)
+    ground = Ground.of(problem)
+    stack = tuple(np.moveaxis(layer, 0, -1) for layer in starts)
+    bounds = kept_loss(ground, stack) - ground.infimum
+    # A loss is a sum of squares whose rounding RESOLVED allows for.
+    slack = 1e-13 * float(np.sum(ground.modes.values**2))
+    assert np.all(bounds <= found.columns.excess + slack)
+    minima = np.array(verdicts(found)) == "global minimum"
+    assert minima.any()
+    assert np.all(bounds[minima] <= slack)
+    assert np.all(found.columns.known[minima] == -1)
+    assert np.any(bounds > slack)
+    saddles = np.array(verdicts(found)) == "saddle"
+    assert np.all(found.columns.known[saddles] > 0)
 
 
 def test_a_gradient_is_zero_exactly_or_not():
@@ -395,7 +492,9 @@ def test_the_table_counts_what_the_runs_say():
     assert found.share("diverged").at_most == pytest.approx(1 - 0.05 ** (1 / 50))
     assert found.saddle_runs.tolist() == list(range(10))
     row = found.table[1]
-    assert row.by_symmetry + row.exactly + row.by_rounding == 10
+    assert row.by_symmetry + row.by_zeros + row.exactly == 10
+    assert row.to_json()["by_symmetry"] == row.by_symmetry
+    assert "held_by_rounding" not in row.to_json()
     assert any("by symmetry of the start" in line for line in found.lines())
     times = found.times
     taken = found.columns.iterations[10:]

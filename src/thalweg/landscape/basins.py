@@ -53,14 +53,14 @@ def basins(
       an arrival counts only if the step times the sharpness is below 2: the minimum
       holds what is near it.
     - *saddle*: a step changes no bit of the weights, of the prediction $W X_r = P Y_r$
-      every mode is learnt or not to 1e-6, and the loss is that critical value to 1e-9.
-      For the first 256 of every chunk it is looked at whether the gradient is zero in
-      rational arithmetic (there to the last bit), or only too small to move a float
-      (at rest to rounding). Where a symmetry of the start keeps exact descent from
-      the minima (equal commuting layers, tied factors), its limit is the verdict,
-      wherever rounding has led the floats.
+      every mode is learnt or not to 1e-6, and the loss is that critical value to 1e-9;
+      besides, the gradient is zero in rational arithmetic (there to the last bit), or
+      zeros of the start, which descent keeps, allow no lower loss (by zeros). Where a
+      symmetry of the start keeps exact descent from the minima (equal commuting layers,
+      tied factors), its limit is the verdict, wherever rounding has led the floats.
     - *diverged*: the excess loss exceeds 1e16 times its scale, or float64.
-    - *undecided*: all others, with the reason; a plateau is one, however long.
+    - *undecided*: all others, with the reason. A plateau is one, however long, and so
+      is rest by a saddle where the gradient is only too small to move a float.
 
     A strict saddle attracts no open set, so in floats it is reached from starts on an
     exactly invariant set, such as symmetric ones. Non-strict saddles are approached

@@ -42,7 +42,8 @@ class Slice:
         codes: Place of the limit in the list, an image; -1 where it was interrupted.
         iterations: Steps taken, an image.
         excess: Excess loss of the starts, an image.
-        known: How saddles are known, an image; as `Columns.known`.
+        known: How saddles are known, an image; as `Columns.known`: 1 to the last bit,
+            2 by symmetry and 3 by zeros of the start.
         settings: What was asked for, as plain values.
     """
 

@@ -15,7 +15,14 @@ from thalweg.inits import shelf
 from thalweg.landscape._following.drawing import Stack, Starts, starts_of
 from thalweg.landscape._following.parts import Columns, Part, joined, saved_parts
 from thalweg.landscape._following.rows import Row, Times
-from thalweg.landscape._following.sorting import MINIMUM, SADDLE, Limit
+from thalweg.landscape._following.sorting import (
+    BY_SYMMETRY,
+    BY_ZEROS,
+    EXACTLY,
+    MINIMUM,
+    SADDLE,
+    Limit,
+)
 from thalweg.landscape.reduced import as_weights
 from thalweg.landscape.wilson import Share, wilson
 from thalweg.motion.descend import descend
@@ -61,7 +68,8 @@ class Basins:
             here = self.columns.limit == place
             count = int(np.count_nonzero(here))
             known = self.columns.known[here]
-            counts = [int(np.count_nonzero(known == code)) for code in (2, 1, 0)]
+            codes = BY_SYMMETRY, BY_ZEROS, EXACTLY
+            counts = [int(np.count_nonzero(known == code)) for code in codes]
             rows.append(Row(limit, self._share(count), *counts))
         return tuple(rows)
 

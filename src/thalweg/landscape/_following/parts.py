@@ -28,10 +28,10 @@ class Columns:
 
     Attributes:
         limit: Place of the run's limit in the list of limits.
-        known: At a saddle, 2 if a symmetry of the start leads exact descent there
-            (wherever rounding led the floats), 1 if the gradient at the end is zero in
-            rational arithmetic, 0 if it only moves no float; -1 for all other runs, and
-            those not looked at.
+        known: At a saddle, 3 if zeros of the start let descent come to no lower value,
+            2 if a symmetry of the start leads exact descent there (wherever rounding
+            led the floats), 1 if the gradient at the end is zero in rational
+            arithmetic; 0 if it only moves no float (undecided); -1 for all other runs.
         iterations: Steps taken.
         near: Those taken near a saddle.
         excess: Excess loss at the end.

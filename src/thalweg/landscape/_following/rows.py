@@ -22,15 +22,15 @@ class Row:
         share: How many, with their interval.
         by_symmetry: Of runs at a saddle, those whose start's symmetry leads exact
             descent there.
+        by_zeros: Those whose start's zeros let descent come to no lower value.
         exactly: Those whose gradient at the end is zero in rational arithmetic.
-        by_rounding: Those where it is only too small to move a float.
     """
 
     limit: Limit
     share: Share
     by_symmetry: int = 0
+    by_zeros: int = 0
     exactly: int = 0
-    by_rounding: int = 0
 
     def how(self) -> str:
         """Return how runs at a saddle are known to be there, in words."""
@@ -38,8 +38,8 @@ class Row:
             f"{count} {words}"
             for count, words in (
                 (self.by_symmetry, "by symmetry of the start"),
+                (self.by_zeros, "by zeros of the start"),
                 (self.exactly, "to the last bit"),
-                (self.by_rounding, "at rest to rounding"),
             )
             if count
         ]
@@ -51,8 +51,8 @@ class Row:
             **self.limit.to_json(),
             **self.share.to_json(),
             "by_symmetry": self.by_symmetry,
+            "by_zeros": self.by_zeros,
             "exactly_critical": self.exactly,
-            "held_by_rounding": self.by_rounding,
         }
 
 

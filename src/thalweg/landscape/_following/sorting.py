@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.landscape._following.drawing import Stack
 from thalweg.landscape._following.lanes import ARRIVED, BLOWN, RESTED
 from thalweg.landscape._following.pursuit import Ends
-from thalweg.landscape._following.symmetric import kept_modes
+from thalweg.landscape._following.symmetric import kept_loss, kept_modes
 from thalweg.landscape._points.ground import Ground, Pattern
 from thalweg.landscape.values import critical_values
 from thalweg.linalg import exact
@@ -35,10 +35,9 @@ RESOLVED = 1e-13
 """Critical values closer to the infimum than this share of the labels' energy cannot
 be told from it."""
 
-EXACTLY, BY_SYMMETRY = 1, 2
-
-LOOKED_AT = 256
-"""So many runs at rest, of every chunk, are looked at in rational arithmetic."""
+ROUNDED, EXACTLY, BY_SYMMETRY, BY_ZEROS = range(4)
+"""How it is known where a run at rest at a saddle's value leads: not at all, as only
+rounding may hold it; or by one of three arguments."""
 
 
 @dataclass(frozen=True, order=True)
@@ -60,9 +59,13 @@ class Limit:
     def __str__(self) -> str:
         """Return it in words."""
         if self.verdict == SADDLE:
-            learnt = ", ".join(map(str, self.modes or ())) or "none"
-            return f"saddle, modes learnt: {learnt}"
+            return f"saddle, {self.learnt}"
         return f"undecided: {self.reason}" if self.reason else self.verdict
+
+    @property
+    def learnt(self) -> str:
+        """Return the modes learnt in words."""
+        return f"modes learnt: {', '.join(map(str, self.modes or ())) or 'none'}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -157,11 +160,13 @@ def sort_ends(
     known = np.full(ends.state.size, -1, dtype=np.int8)
     rested = np.flatnonzero(ends.state == RESTED)
     at = _at_rest(ground, ends, rested)
-    for run, limit in zip(rested.tolist(), at, strict=True):
-        codes[run] = _place(limits, limit)
-        if limit.verdict == SADDLE and np.count_nonzero(known >= 0) < LOOKED_AT:
+    kept = _kept_by_zeros(ground, starts, ends, rested, at)
+    for run, limit, by_zeros in zip(rested.tolist(), at, kept, strict=True):
+        if limit.verdict == SADDLE:
             chain = [layer[..., run] for layer in ends.weights]
-            known[run] = is_exactly_critical(ground, chain)
+            exactly = is_exactly_critical(ground, chain)
+            known[run] = EXACTLY if exactly else BY_ZEROS if by_zeros else ROUNDED
+        codes[run] = _place(limits, _held(limit) if known[run] == ROUNDED else limit)
     for run, modes in kept_modes(ground, starts, ends.step_size).items():
         if known[run] == EXACTLY:
             continue
@@ -170,6 +175,33 @@ def sort_ends(
         limit = Limit(SADDLE, "", ground.chosen(pattern), excess)
         codes[run], known[run] = _place(limits, limit), BY_SYMMETRY
     return codes, limits, known
+
+
+def _held(saddle: Limit) -> Limit:
+    """Return the limit of runs at rest there for which nothing but rounding speaks."""
+    return Limit(UNDECIDED, f"at rest to rounding, {saddle.learnt}")
+
+
+def _kept_by_zeros(
+    ground: Ground, starts: Stack, ends: Ends, runs: np.ndarray, at: list[Limit]
+) -> np.ndarray:
+    """Return which runs at rest have the least loss that zeros of their start allow.
+
+    Exact descent comes to no lower value, so to no other critical one; as at a minimum,
+    the step must hold what is near it.
+    """
+    excess = np.array([limit.excess_loss or 0.0 for limit in at])
+    kept = np.zeros(runs.size, dtype=bool)
+    there = np.flatnonzero(excess)
+    if there.size:
+        floor = RESOLVED * energy(ground)
+        least = kept_loss(ground, _picked(starts, runs[there])) - ground.infimum
+        kept[there] = least >= np.maximum(excess[there] - floor, floor)
+    fast = np.flatnonzero(kept)
+    if fast.size:
+        weights = _picked(ends.weights, runs[fast])
+        kept[fast] = ~_is_unstable(ground, weights, ends, runs[fast])
+    return kept
 
 
 def _place(limits: list[Limit], limit: Limit) -> int:

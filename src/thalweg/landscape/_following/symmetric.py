@@ -1,4 +1,4 @@
-r"""Starts whose symmetry decides where exact descent ends.
+r"""Starts whose symmetry, or whose zeros, decide where exact descent ends.
 
 Descent in exact arithmetic keeps two families of starts that rounding may leave.
 
@@ -13,6 +13,14 @@ $\lambda > 0$), and to zero otherwise: such a mode is never learnt.
 than once: equal sizes stay equal, all shrink, and for
 $\eta |E| |p| / \min_k x_k^2 < 1$ none changes its sign. The limit is critical with a
 product of the wrong sign or zero: a saddle.
+
+*Zeros* that stay zero, in floats too. Let $S_j$ be the set of entries of layer $j$ that
+are not zero at the start, enlarged by those of the gradient $A_j^T E B_j^T$ that are
+not zero whatever the numbers in $S$ are, until nothing is added. On that coordinate
+subspace, which descent never leaves, predictions vanish outside the pattern $P$ of the
+product, and have at most as many modes as a hidden space has units with both an input
+and an output. So the loss there is at least half the sum of squares of the labels
+outside $P$, and at least its least value at that rank.
 """
 
 import numpy as np
@@ -52,6 +60,64 @@ def kept_modes(ground: Ground, starts: Stack, steps: np.ndarray) -> dict[int, se
         if modes is not None and len(modes) < ground.largest:
             found[run] = modes
     return found
+
+
+def kept_loss(ground: Ground, starts: Stack) -> np.ndarray:
+    """Return a loss below which the zeros of a start never let descent come.
+
+    Args:
+        ground: The problem; its factors count as given.
+        starts: The starts, runs last.
+
+    Returns:
+        A bound on the loss above the data's constant part, one number a run; zero for
+        starts without zeros.
+    """
+    layers = [np.moveaxis(layer, -1, 0) != 0 for layer in starts]
+    flat = np.concatenate([layer.reshape(len(layer), -1) for layer in layers], axis=1)
+    bounds = np.zeros(len(flat))
+    some = np.flatnonzero(~flat.all(axis=1))
+    if not some.size:
+        return bounds
+    _, firsts, which = np.unique(
+        np.packbits(flat[some], axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    chosen = some[firsts]
+    least = _least_loss(ground, [layer[chosen] for layer in layers])
+    bounds[some] = least[which.ravel()]
+    return bounds
+
+
+def _least_loss(ground: Ground, masks: list[np.ndarray]) -> np.ndarray:
+    """Return bounds on the loss on the subspaces that masks lead to, `"run out in"`."""
+    masks, under = _closed(ground, masks)
+    outside = 0.5 * np.sum(ground.labels**2 * ~under[-1], axis=(1, 2))
+    reach = np.ones((len(outside), ground.widths[-1]), dtype=bool)
+    rank = np.full(len(outside), ground.largest)
+    for layer, inner in zip(masks[:0:-1], under[-2:0:-1], strict=True):
+        reach = np.any(layer & reach[:, :, None], axis=1)
+        rank = np.minimum(rank, np.sum(reach & inner.any(axis=2), axis=1))
+    values = [ground.value(ground.prefix(r)) for r in range(ground.largest + 1)]
+    return np.maximum(outside, np.array(values)[rank])
+
+
+def _closed(
+    ground: Ground, masks: list[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return masks enlarged until descent keeps them, and those of their products."""
+    labels, inputs = ground.labels != 0, ground.inputs
+    first = np.eye(labels.shape[1]) if inputs is None else inputs
+    while True:
+        under = [np.broadcast_to(first != 0, (len(masks[0]), *first.shape))]
+        for layer in masks:
+            under.append(layer @ under[-1])
+        back, grown = under[-1] | labels, list[np.ndarray]()
+        for layer, inner in zip(masks[::-1], under[-2::-1], strict=True):
+            grown.insert(0, layer | (back @ np.swapaxes(inner, 1, 2)))
+            back = np.swapaxes(layer, 1, 2) @ back
+        if all(map(np.array_equal, grown, masks)):
+            return masks, under
+        masks = grown
 
 
 def _tied(ground: Ground, starts: Stack, steps: np.ndarray) -> np.ndarray:
