@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import thalweg as tw
@@ -171,6 +171,7 @@ def test_an_overshooting_descent_is_not_promised_anything():
 
 
 @given(seed=SEEDS)
+@example(seed=16026)  # one layer, far from its target
 @settings(max_examples=30)
 def test_rates_in_floats_are_those_in_balls_rounded_down(seed):
     rng, problem, layers = near(seed)

@@ -245,7 +245,7 @@ class Hull:
         if n.square:
             both = [powers[depth - j] * powers[j - 1] for j in range(1, depth + 1)]
             pairs = np.sum(both, axis=0)
-        return np.asarray(root * root * pairs * _DOWN)
+        return np.where(square > 0, root * root * pairs * _DOWN, 0.0)
 
     def _below(self, residual: Ball) -> Ball:
         """Return $x$."""
