@@ -47,7 +47,9 @@ def around_saddles(runs: int) -> tuple[np.ndarray, ...]:
 def row(what: str, found: tw.Basins) -> dict:
     """Return what is recorded of an experiment: counts, and who is still left."""
     print(what, "-", ", ".join(f"{one.limit}: {one.share}" for one in found.table))
-    taken = np.sort(found.columns.iterations)
+    ended = np.array([limit.verdict != "undecided" for limit in found.limits])
+    taken = np.where(ended[found.columns.limit], found.columns.iterations, np.inf)
+    taken = np.sort(taken)
     left = 1 - np.searchsorted(taken, CLOCK, side="right") / taken.size
     shares = found.to_json()["shares"]
     return {"what": what, "runs": found.runs, "shares": shares, "left": left.tolist()}

@@ -71,6 +71,8 @@ def basin_table(
             problem without widths.
 
     Example:
+        >>> import jax.numpy as jnp
+        >>> from thalweg.problem.moments import Moments
         >>> target = Moments.whitened(jnp.diag(jnp.array([2.0, 1.0])))
         >>> rows = basin_table(
         ...     Problem(LinearNet((2, 2, 2)), target), stds=[0.5], depths=[2, 3],
