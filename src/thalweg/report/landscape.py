@@ -53,7 +53,8 @@ def strata_table(strata: Iterable[Any], levels: Any) -> Group:
         )
     many = len(levels)
     tail = (
-        f"{many:,} critical values in all; {shown:,} families shown. inner: rank of "
+        f"{_told(many, 'critical value', 'critical values')} in all; "
+        f"{_told(shown, 'family', 'families')} shown. inner: rank of "
         "the inner layers; tight: whether every pivot is tightened; dim: dimension; "
         "neg, zero: negative and zero eigenvalues of the Hessian at a generic member."
     )
@@ -254,6 +255,10 @@ def _table(title: str, **options: Any) -> Table:
         padding=(0, 1, 0, 0),
         **options,
     )
+
+
+def _told(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _count(value: Any) -> str:
