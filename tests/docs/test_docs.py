@@ -91,7 +91,7 @@ def test_no_page_names_what_is_not_on_a_shelf():
 
 def test_the_reference_holds_every_measure_and_every_theorem(tmp_path):
     shelves = pytest.importorskip("shelves", reason="needs the extra docs")
-    pages = pytest.importorskip("theorem_pages")
+    pages = pytest.importorskip("theorem_pages", reason="needs the extra docs")
     with (
         run_blocks.on_the_shelf("src/thalweg/measures/bare_number.py", BARE_MEASURE),
         run_blocks.on_the_shelf("src/thalweg/theorems/bare.py", BARE_THEOREM),

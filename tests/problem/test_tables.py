@@ -225,8 +225,8 @@ def test_an_empty_archive(tmp_path):
 
 @pytest.fixture
 def parquet(tmp_path):
-    arrow = pytest.importorskip("pyarrow")
-    pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow", reason="reads Parquet")
+    pytest.importorskip("pyarrow.parquet", reason="reads Parquet")
 
     def write(**columns):
         path = tmp_path / "trial.parquet"
