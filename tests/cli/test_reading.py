@@ -7,7 +7,7 @@ import pytest
 from thalweg._core.errors import ConfigError
 from thalweg.cli.options import Moving, Posing, literal, merged
 from thalweg.cli.reading import read
-from thalweg.cli.settings import Settings
+from thalweg.request.settings import Settings
 
 
 @pytest.fixture

@@ -422,7 +422,7 @@ def test_too_much_for_the_memory_is_one_sentence(thalweg, monkeypatch):
     def exhausted(_):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.")
 
-    monkeypatch.setattr("thalweg.cli.posing.pose", exhausted)
+    monkeypatch.setattr("thalweg.request.posing.pose", exhausted)
     found = thalweg(*TOY)
     assert found.code == 2
     assert found.err == (
@@ -435,7 +435,7 @@ def test_a_mistake_of_ours_is_not_dressed_up(thalweg, monkeypatch):
     def broken(_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("thalweg.cli.posing.pose", broken)
+    monkeypatch.setattr("thalweg.request.posing.pose", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         thalweg(*TOY)
 

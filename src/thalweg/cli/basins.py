@@ -105,7 +105,7 @@ def _posed(
     reading: Any, flow: bool, iterations: int, watch: Watch
 ) -> tuple[Any, dict[str, Any]]:
     """Return the problem, and the options that every kind of result takes."""
-    from thalweg.cli.posing import problem_of, step_of_starts
+    from thalweg.request.posing import problem_of, step_of_starts
 
     settings, given = reading.settings, reading.given
     return problem_of(settings)[0], {
@@ -133,8 +133,8 @@ def _told(found: Any, files: list[str], json: bool) -> int:
 
 
 def _followed(problem: Any, settings: Any, options: dict[str, Any]) -> Any:
-    from thalweg.cli.posing import init_of
     from thalweg.landscape.basins import basins as follow
+    from thalweg.request.posing import init_of
 
     return follow(problem, init_of(settings, problem), seed=settings.seed, **options)
 

@@ -64,7 +64,7 @@ def certify(
         posing = replace(posing, set=(*posing.set, f"theorems=[{names}]"))
     reading = read(file, posing, runs=False)
     with Watch(not json) as watch:
-        from thalweg.cli.posing import certificates, pose, step_of
+        from thalweg.request.posing import certificates, pose, step_of
 
         settings = reading.settings
         posed = pose(settings)

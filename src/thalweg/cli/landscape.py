@@ -80,8 +80,8 @@ class _Subject:
     def of(cls, file: Path | None, posing: Posing, at: Path | None) -> "_Subject":
         if file is not None and file.is_dir():
             return cls._saved(file, posing, at)
-        from thalweg.cli.posing import problem_of
         from thalweg.cli.reading import read
+        from thalweg.request.posing import problem_of
 
         reading = read(file, posing, runs=False)
         problem, _ = problem_of(reading.settings)

@@ -7,25 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from thalweg._core.errors import ConfigError
+from thalweg.request.checking import FLOWING, FLOWLESS
 
 PROBLEM = Group("Problem", sort_key=1)
 START = Group("Start and step", sort_key=2)
 MOTION = Group("Motion", sort_key=3)
 RECORD = Group("Records and results", sort_key=4)
-
-FLOWLESS = (
-    "iterations",
-    "step_size",
-    "momentum",
-    "every",
-    "leap",
-    "tolerance",
-    "optimizer",
-)
-"""Keys of a descent, which a flow has not."""
-
-FLOWING = ("horizon", "solver", "rtol", "atol")
-"""Keys of a flow, which a descent has not."""
 
 PROBLEMS = ("data", "file", "target", "playground")
 """Options that say what is learned, of which one may come."""

@@ -77,7 +77,8 @@ def run(
     wishes = Wishes(settings.page, settings.figures, json, quiet)
     check(settings.out, overwrite)
     with Watch(not quiet) as watch:
-        from thalweg.cli.posing import notes, pose, step_of
+        from thalweg.request.moving import mover
+        from thalweg.request.posing import notes, pose, step_of
 
         posed = pose(settings)
         watch.phase("choosing the step")
@@ -86,73 +87,8 @@ def run(
         with _reserved(settings.out, settings.label) as place:
             watch.phase("compiling")
             keeper = Keeper(place, noted, watch, settings.accuracy)
-            path = keeper.carried(_mover(settings, posed, step))
+            path = keeper.carried(mover(settings, posed, step))
         return _finish(path, place, wishes, watch, began)
-
-
-def _mover(settings: Any, posed: Any, step: float | None) -> Callable[..., Any]:
-    """Return the call that moves the weights, but for its progress callback."""
-    from functools import partial
-
-    from thalweg.motion.descend import descend
-    from thalweg.motion.flow import flow
-    from thalweg.motion.leap import leap
-
-    common = {
-        "accuracy": settings.accuracy,
-        "gradient_tolerance": settings.gradient_tolerance,
-        "measures": _measures(settings),
-        "compress": settings.compress,
-    }
-    if settings.flow and settings.solver == "exact":
-        return partial(_solved, settings, posed)
-    if settings.flow:
-        return partial(
-            flow,
-            posed.problem,
-            posed.weights,
-            horizon=settings.horizon,
-            solver=settings.solver,
-            rtol=settings.rtol,
-            atol=settings.atol,
-            records=settings.records,
-            **common,
-        )
-    common |= {
-        "step_size": step,
-        "iterations": settings.iterations,
-        "momentum": settings.momentum,
-        "every": settings.every,
-    }
-    if settings.records is not None:
-        common["records"] = settings.records
-    if settings.optimizer is not None:
-        from thalweg.motion.train import train
-
-        own = ("accuracy", "measures", "step_size", "iterations", "every", "records")
-        kept = {key: common[key] for key in own if key in common}
-        optimizer = settings.optimizer
-        return partial(train, posed.problem, posed.weights, optimizer, **kept)
-    if settings.leap:
-        common["tolerance"] = settings.tolerance
-    mover = leap if settings.leap else descend
-    return partial(mover, posed.problem, posed.weights, **common)
-
-
-def _solved(settings: Any, posed: Any, on_progress: Any) -> Any:
-    """Return the flow in closed form, as a path; there is no progress to show."""
-    from thalweg.motion.exact import exact_flow
-    from thalweg.motion.record import kept_times
-
-    times = kept_times(settings.horizon, None, settings.records)
-    found = exact_flow(posed.problem, posed.weights, times)
-    return found.path(_measures(settings))
-
-
-def _measures(settings: Any) -> list[Any]:
-    from thalweg.measures import shelf
-
-    return [shelf.make(entry.name, **entry.fields) for entry in settings.measures]
 
 
 class Keeper:
@@ -357,7 +293,7 @@ def certificates_of(path: Any) -> list[Any]:
         The certificates; none for a batch. Under momentum nothing observed is set
         beside them: they are about plain descent.
     """
-    from thalweg.cli.posing import certificates
+    from thalweg.request.posing import certificates
 
     if path.batched:
         return []
@@ -388,7 +324,7 @@ def _is_plain(path: Any) -> bool:
 def _noted_settings(path: Any) -> Any:
     from pydantic import ValidationError
 
-    from thalweg.cli.settings import Settings
+    from thalweg.request.settings import Settings
 
     try:
         return Settings.model_validate(path.notes["settings"])

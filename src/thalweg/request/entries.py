@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from thalweg._core.errors import ThalwegError, unknown
 from thalweg._core.shelf import Shelf
-from thalweg.cli.faults import Fault, no_such_key, shown
+from thalweg.request.faults import Fault, no_such_key, shown
 
 PLAIN = {int, float, str, bool, NoneType, Path}
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from thalweg._core.errors import ConfigError, DomainError
-from thalweg.cli.settings import Data, Init, Settings
+from thalweg.request.settings import Data, Init, Settings
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from thalweg._core.errors import unknown
-from thalweg.cli.entries import checked_name, field_faults, named
-from thalweg.cli.faults import Fault, handled, no_such_key, shown, together
+from thalweg.request.entries import checked_name, field_faults, named
+from thalweg.request.faults import Fault, handled, no_such_key, shown, together
 
 MEASURES = (
     "loss",

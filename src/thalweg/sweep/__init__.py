@@ -1,0 +1,1 @@
+"""Many runs at once: designs, searches, engines, one table."""
