@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 SOURCE := $(wildcard pyproject.toml)
 
-.PHONY: demo test test-slow check bench docs clean
+.PHONY: demo test test-slow check bench docs gallery clean
 
 demo: $(VENV)/.core
 	$(BIN)/thalweg run examples/diabetes.toml --out runs/diabetes --overwrite
@@ -29,6 +29,10 @@ check: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+# Half an hour; figures that are there already are left alone.
+gallery: $(VENV)/.core
+	$(BIN)/thalweg reproduce --all --out docs/gallery
 
 # torch is pinned to its CPU build: a plain torch brings gigabytes of CUDA.
 bench: $(VENV)/.dev

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import run_blocks
+from gallery_pages import gallery
 from mathml import with_math
 from rst import address, card, cited, described, heading, table, title
 from theorem_pages import theorems
@@ -24,6 +25,7 @@ from thalweg.cli.main import execute
 from thalweg.inits import shelf as inits
 from thalweg.measures import shelf as measures
 from thalweg.problem.datasets import shelf as datasets
+from thalweg.sweep.engines import shelf as engines
 from thalweg.theorems._base import Verdict
 
 GENERATED = Path("reference/generated")
@@ -34,6 +36,8 @@ ROOMS = {
     "landscape": "Where paths can end",
     "theorems": "What is promised",
     "beside": "Theory beside motion",
+    "sweep": "Many runs at once",
+    "experiments": "Published figures",
     "report": "Figures and pages",
     "checker": "Certificates checked again",
     "linalg": "Chains of matrices",
@@ -144,6 +148,8 @@ def generate(app):
         "python": python_page(),
         "errors": error_page(),
         "examples": example_page(Path(app.srcdir).parent / "examples"),
+        "engines": engine_page(),
+        **gallery(Path(app.srcdir) / "gallery"),
         **theorems(folder / "figures"),
     }
     for name, text in pages.items():
@@ -196,6 +202,20 @@ def init_page():
                 ("source", cited(getattr(entry, "source", None))),
             ),
         ]
+    return "\n".join(parts)
+
+
+def engine_page():
+    """Return the page of the engines of sweeps."""
+    parts = [
+        title("Engines"),
+        "Where the runs of a sweep are carried out: `tw.run_sweep(design, "
+        "engine=name)`. Whatever the engine, the table is the same to the last bit.\n",
+    ]
+    for name in engines:
+        entry = engines.entry(name)
+        needs = f"``pip install '{entry.needs}'``" if entry.needs else "nothing more"
+        parts += [heading(name), described(entry), card(("needs", needs))]
     return "\n".join(parts)
 
 

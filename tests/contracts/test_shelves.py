@@ -12,13 +12,15 @@ import pytest
 import thalweg
 from thalweg._core.errors import DomainError, UnknownName
 from thalweg._core.shelf import Shelf
+from thalweg.experiments import shelf as experiments
 from thalweg.inits import shelf as inits
 from thalweg.measures import shelf as measures
 from thalweg.problem.datasets import shelf as datasets
+from thalweg.sweep.engines import shelf as engines
 from thalweg.theorems import shelf as theorems
 from tolerances import is_a_sentence
 
-SHELVES = [inits, measures, theorems, datasets]
+SHELVES = [inits, measures, theorems, datasets, engines, experiments]
 
 MEASURE = '''"""How far the loss has fallen, in decades below one."""
 
@@ -121,8 +123,10 @@ class AllAlike(AbstractInit):
 USE = """
 import json, sys, tempfile
 import thalweg as tw
+from thalweg.experiments import shelf as experiments
 from thalweg.inits import shelf as inits
 from thalweg.measures import shelf as measures
+from thalweg.sweep.engines import shelf as engines
 from thalweg.theorems import shelf as theorems
 
 toy = tw.Playground(2)

@@ -1,7 +1,5 @@
 """Files of samples: what is read, and the sentence for each fault."""
 
-import builtins
-import sys
 import zipfile
 from decimal import Decimal
 
@@ -268,18 +266,3 @@ def test_each_fault_of_parquet_has_its_sentence(parquet, column, message):
 def test_parquet_without_rows(parquet):
     with pytest.raises(DataError, match="holds no rows"):
         read_table(parquet(x=[], y=[]), ["y"])
-
-
-def test_parquet_without_its_guest(written, monkeypatch):
-    plain = builtins.__import__
-
-    def without(name, *rest, **named):
-        if name.startswith("pyarrow"):
-            raise ImportError(name)
-        return plain(name, *rest, **named)
-
-    for name in [name for name in sys.modules if name.startswith("pyarrow")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(DataError, match=r"pip install 'thalweg\[data\]'"):
-        read_table(written("PAR1", "trial.parquet"), ["y"])

@@ -18,8 +18,10 @@ from thalweg.cli.data import data
 from thalweg.cli.landscape import landscape
 from thalweg.cli.laws import laws
 from thalweg.cli.list import show_list
+from thalweg.cli.reproduce import reproduce
 from thalweg.cli.run import run
 from thalweg.cli.show import show
+from thalweg.cli.sweep import sweep
 from thalweg.cli.verify import verify
 
 LIMITS = (OSError, MemoryError, RuntimeError)
@@ -44,6 +46,8 @@ app.command(show)
 app.command(landscape)
 app.command(basins)
 app.command(laws)
+app.command(sweep)
+app.command(reproduce)
 app.command(data)
 app.command(show_list, name="list")
 

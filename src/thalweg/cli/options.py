@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from thalweg._core.errors import ConfigError
-from thalweg.request.checking import FLOWING, FLOWLESS
+from thalweg.request.keys import FLOWING, FLOWLESS
 
 PROBLEM = Group("Problem", sort_key=1)
 START = Group("Start and step", sort_key=2)

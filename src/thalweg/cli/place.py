@@ -32,19 +32,20 @@ class Place:
                 return
 
 
-def check(out: str | None, overwrite: bool) -> None:
+def check(out: str | None, overwrite: bool, *, resumable: bool = True) -> None:
     """Raise if a result cannot go where it is wanted; nothing is written.
 
     Args:
         out: The folder; `None` for one of our own choice.
         overwrite: Whether an earlier result may be replaced.
+        resumable: Whether the command can go on with an earlier result.
 
     Raises:
         StoreError: If the folder holds something, or cannot be written.
     """
     folder = RUNS if out is None else Path(out)
     if out is not None:
-        _check_free(folder, overwrite)
+        _check_free(folder, overwrite, resumable)
     above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     if not above.is_dir():
         raise StoreError(f"{folder} cannot be made: {above} is not a folder.")
@@ -88,7 +89,7 @@ def _made(folder: Path, again: bool) -> Place:
     return Place(folder, tuple(missing))
 
 
-def _check_free(folder: Path, overwrite: bool) -> None:
+def _check_free(folder: Path, overwrite: bool, resumable: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -97,9 +98,10 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
     if (folder / CARD).is_file():
         if not overwrite:
+            go_on = f"go on with --resume {folder}, " if resumable else ""
             raise StoreError(
-                f"{folder} holds an earlier result; choose another folder, go on with "
-                f"--resume {folder}, or pass --overwrite."
+                f"{folder} holds an earlier result; choose another folder, {go_on}"
+                "or pass --overwrite."
             )
     elif any(folder.iterdir()):
         raise StoreError(

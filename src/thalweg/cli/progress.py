@@ -94,6 +94,34 @@ class Watch:
         self._share = progress.done / max(progress.total, 1)
         self._refresh()
 
+    def sweep(self, progress: Any) -> None:
+        """Show how many runs of a sweep are done, and when all will be."""
+        self._text = "sweeping"
+        told = f"{progress.done:,} of {progress.total:,} runs"
+        if progress.cached:
+            told += f" ({progress.cached:,} were there)"
+        if progress.failed:
+            told += f", {progress.failed:,} failed"
+        if progress.left is not None:
+            told += f", {clock(progress.left)} to go"
+        self._told = told
+        self._share = progress.done / max(progress.total, 1)
+        self._refresh()
+
+    def share(self, text: str, share: float) -> None:
+        """Show what is being done, and which share of the whole is done.
+
+        Args:
+            text: A few words.
+            share: From 0 to 1.
+        """
+        self._text, self._share = text, share
+        speed, left = self._pace(round(share * 1e6), 10**6)
+        self._told = f"{share:.0%}"
+        if speed is not None and share > 0:
+            self._told += f", {clock(left)} to go"
+        self._refresh()
+
     def _pace(self, done: int, total: int) -> tuple[float | None, float]:
         """Return iterations a second of late, compile time apart, and seconds left."""
         now = time.monotonic()

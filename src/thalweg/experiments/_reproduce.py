@@ -29,6 +29,8 @@ from thalweg.report.figure import save_figure
 from thalweg.report.look import RC
 
 KIND = "reproduction"
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """A published figure, measured anew.
@@ -183,7 +185,7 @@ def reproduce(
         >>> found = reproduce("flammarion2025.FailingStarts", scale="tiny")
         >>> all(finding.holds for finding in found.findings)
         True
-    """
+    """  # noqa: DOC501
     if scale not in SCALES:
         raise unknown(str(scale), SCALES, "the list of scales")
     from thalweg import __version__  # noqa: PLC0415  (the package imports this)

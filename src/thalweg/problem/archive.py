@@ -3,18 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg.problem.losses import LOSSES
-from thalweg.problem.moments import AffineMap, Moments
+from thalweg.problem.moments import Moments
 from thalweg.problem.nets import LinearNet
+from thalweg.problem.packing import moments_fields, pack_moments
 from thalweg.problem.problem import Problem
-from thalweg.problem.recipe import Preparation, Recipe
 from thalweg.problem.samples import SampleProblem
 from thalweg.problem.scalar import Playground
-
-_ARRAYS = ("inputs_factor", "labels_factor", "leftover", "constant")
 
 
 def pack(problem: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -30,22 +27,9 @@ def pack(problem: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return {"kind": "playground", "depth": problem.depth}, {}
     if isinstance(problem, SampleProblem):
         return _pack_samples(problem)
-    data = problem.data
-    arrays = {f"data.{name}": np.asarray(getattr(data, name)) for name in _ARRAYS}
-    card = {
-        "kind": "linear",
-        "widths": list(problem.net.widths),
-        "samples": data.samples,
-        "scale": data.scale,
-        "is_whitened": data.is_whitened,
-        "preparation": asdict(data.preparation),
-    }
-    if data.whitening is not None:
-        card["bias"] = data.whitening.bias
-        arrays["data.mean"] = np.asarray(data.whitening.mean)
-        if data.whitening.matrix is not None:
-            arrays["data.matrix"] = np.asarray(data.whitening.matrix)
-    return card, arrays
+    plain, arrays = pack_moments(problem.data)
+    card = {"kind": "linear", "widths": list(problem.net.widths), **plain}
+    return card, {f"data.{name}": array for name, array in arrays.items()}
 
 
 def unpack(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
@@ -62,22 +46,12 @@ def unpack(card: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
         return Playground(card["depth"])
     if card["kind"] == "samples":
         return _unpack_samples(card, arrays)
-    whitening = None
-    if "data.mean" in arrays:
-        matrix = arrays.get("data.matrix")
-        whitening = AffineMap(
-            jnp.asarray(arrays["data.mean"]),
-            None if matrix is None else jnp.asarray(matrix),
-            card["bias"],
-        )
-    data = Moments(
-        **{name: jnp.asarray(arrays[f"data.{name}"]) for name in _ARRAYS},
-        whitening=whitening,
-        samples=card["samples"],
-        scale=card["scale"],
-        is_whitened=card["is_whitened"],
-        preparation=_preparation(card["preparation"]),
-    )
+    own = {
+        name.removeprefix("data."): array
+        for name, array in arrays.items()
+        if name.startswith("data.")
+    }
+    data = Moments(**moments_fields(card, own))
     return Problem(LinearNet(tuple(card["widths"])), data)
 
 
@@ -114,12 +88,3 @@ def _unpack_samples(
         infimum=float(arrays["data.infimum"]),
         target=arrays.get("data.target"),
     )
-
-
-def _preparation(fields: dict[str, Any]) -> Preparation:
-    plain = {name: _tuples(value) for name, value in fields.items()}
-    return Preparation(**{**plain, "recipe": Recipe(**fields["recipe"])})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -6,8 +6,9 @@ the number of samples. $L_\star$ is the part of the labels no linear map explain
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -15,45 +16,26 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 
+from thalweg._core import store
 from thalweg._core.arrays import Array, Float, Matrix, Scalar, real
 from thalweg._core.errors import DataError, ShapeError
+from thalweg.problem.affine import AffineMap
 from thalweg.problem.columns import matrix_of
 from thalweg.problem.factors import factor
+from thalweg.problem.packing import KIND, moments_fields, pack_moments
 from thalweg.problem.recipe import Preparation, Recipe
+from thalweg.problem.streams import Engine, StreamProgress, streamed
 from thalweg.problem.tables import read_table
 from thalweg.problem.whitening import Reduction, reduce
 
 Names = tuple[str, ...] | None
 
 
-class AffineMap(eqx.Module):
-    """The way from raw inputs to the coordinates a network sees.
-
-    Attributes:
-        mean: What is subtracted, `"feature"`.
-        matrix: What is multiplied, `"rank feature"`; `None` for nothing.
-        bias: Value of the constant coordinate that is appended; `None` for none.
-    """
-
-    mean: Float[Array, " feature"]
-    matrix: Float[Array, "rank feature"] | None
-    bias: float | None = eqx.field(static=True, default=None)
-
-    def __call__(self, inputs: Float[Array, "sample feature"]) -> Array:
-        """Return the coordinates of `inputs`, one sample a row."""
-        moved = inputs - self.mean[None, :]
-        if self.matrix is not None:
-            moved = moved @ self.matrix.T
-        if self.bias is not None:
-            ones = jnp.full((moved.shape[0], 1), self.bias)
-            moved = jnp.concatenate([moved, ones], axis=1)
-        return moved
-
-
 class Moments(eqx.Module):
     r"""The data of a least-squares problem, reduced to what the loss depends on.
 
-    Make one by a constructor: `from_data`, `from_file`, `from_moments`, `whitened`.
+    Make one by a constructor: `from_data`, `from_file`, `from_parquet`,
+    `from_moments`, `whitened`.
 
     Attributes:
         inputs_factor: $X_r$, `"in rank"`, with $X_r X_r^\top = \Sigma_{xx}$ and full
@@ -184,6 +166,79 @@ class Moments(eqx.Module):
         )
 
     @classmethod
+    def from_parquet(
+        cls,
+        path: str | os.PathLike[str],
+        targets: Sequence[str],
+        *,
+        features: Sequence[str] | None = None,
+        center: bool | str = False,
+        whiten: bool = False,
+        labels: str = "raw",
+        scale: str = "mean",
+        bias: bool = False,
+        method: str = "moments",
+        on_bad: str = "fail",
+        engine: Engine | None = None,
+        parts: str | os.PathLike[str] | None = None,
+        on_progress: Callable[[StreamProgress], None] | None = None,
+    ) -> "Moments":
+        """Return the moments of Parquet files of any size, read once.
+
+        Memory does not grow with the files. Centred second moments have errors of at
+        most `1e-12`, relative to the sizes of the two columns, wherever their means
+        are; the bits depend on the files alone.
+
+        Args:
+            path: A Parquet file, a folder of them (searched to its depths), or a URL
+                of either, as `s3://bucket/folder`.
+            targets: Names of the columns to predict.
+            features: Names of the columns to predict from; all other columns of
+                numbers by default.
+            center: As in `from_data`.
+            whiten: As in `from_data`.
+            labels: `rescale` of `from_data`.
+            scale: As in `from_data`.
+            bias: As in `from_data`.
+            method: Add products (`moments`), which loses directions below `1e-6` of
+                the largest; or merge triangular factors (`qr`), which keeps what
+                `from_data` keeps, at about four times the arithmetic.
+            on_bad: What to do with rows in which a number is missing, infinite or
+                beyond `1e150`: `fail`, or `skip` them; the record tells which.
+            engine: Has a verb `map(function, tasks)` that yields the place and the
+                result of each task as it is finished; threads of this process by
+                default.
+            parts: Folder for finished pieces: after an interruption the same call,
+                also with another preparation, reads only what is missing.
+            on_progress: Called with a `StreamProgress` after every piece.
+
+        Returns:
+            The moments.
+
+        Example:
+            >>> import pyarrow as pa, pyarrow.parquet as pq, tempfile
+            >>> x = np.arange(6.0) + 1e9
+            >>> table = pa.table({"x": x, "y": 2 * x})
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     pq.write_table(table, f"{folder}/a.parquet")
+            ...     moments = Moments.from_parquet(folder, ["y"], center=True)
+            >>> moments.samples, float(moments.target[0, 0])
+            (6, 2.0)
+        """
+        recipe = Recipe(center, whiten, labels, scale, bias).checked()
+        read = streamed(
+            path,
+            targets,
+            features,
+            method=method,
+            on_bad=on_bad,
+            engine=engine,
+            parts=parts,
+            on_progress=on_progress,
+        )
+        return cls._of(read.reduced(recipe), read.sums.rows)
+
+    @classmethod
     def whitened(cls, target: Any, *, scale: str = "mean", note: str = "") -> "Moments":
         r"""Return the pure problem $\tfrac12\|W - \Phi\|_F^2$ of a target.
 
@@ -261,6 +316,29 @@ class Moments(eqx.Module):
             is_whitened=record.recipe.whiten,
             preparation=record,
         )
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the moments to a folder, whole; `load` reads them bit by bit.
+
+        Args:
+            folder: Where to; replaced if it holds earlier moments.
+
+        Returns:
+            The folder.
+        """
+        return store.save(folder, KIND, *pack_moments(self))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Moments":
+        """Read moments that `save` wrote.
+
+        Args:
+            folder: Where they are.
+
+        Returns:
+            The moments.
+        """
+        return cls(**moments_fields(*store.load(folder, KIND)))
 
     @property
     def inputs_width(self) -> int:

@@ -165,12 +165,8 @@ def _parsed(cells: Sequence[str]) -> Column:
 
 
 def _parquet(file: Path) -> Columns:
-    try:
-        import pyarrow.parquet as parquet  # noqa: PLC0415 (a guest: an extra)
-    except ImportError as error:
-        raise DataError(
-            f"{file.name} needs pyarrow to be read: pip install 'thalweg[data]'."
-        ) from error
+    import pyarrow.parquet as parquet  # noqa: PLC0415  (heavy, and seldom needed)
+
     table = parquet.read_table(file)
     names = [str(name) for name in table.column_names]
     if not names or table.num_rows == 0:

@@ -66,6 +66,14 @@ class Recipe:
         return self.center is True and not self.bias
 
 
+_WHITENED = {
+    "samples": "the singular value decomposition of the standardised inputs",
+    "stream": "the eigenvectors of the correlations of the inputs",
+    "triangle": "the singular value decomposition of a triangular factor of the inputs",
+}
+"""How whitening was done, by the origin of the moments."""
+
+
 @dataclass(frozen=True)
 class Preparation:
     """What was done to the data, for people and for the record.
@@ -73,7 +81,9 @@ class Preparation:
     Singular values are those of the standardised inputs, relative to the largest.
 
     Attributes:
-        origin: Where the moments come from: `samples`, `moments` or `target`.
+        origin: Where the moments come from: `samples`; `stream`, read once and
+            summed; `triangle`, read once into a triangular factor; `moments`;
+            `target`.
         recipe: What was asked for.
         features: Number of input features that came.
         rank: Number of independent directions kept, the bias included.
@@ -121,7 +131,8 @@ class Preparation:
 
     def lines(self) -> list[str]:
         """Return the record as sentences, one a line."""
-        told = {"samples": self._told_of_samples, "moments": self._told_of_moments}
+        told = {origin: self._told_of_samples for origin in _WHITENED}
+        told["moments"] = self._told_of_moments
         body = told.get(self.origin, lambda: ["given as a target of white inputs"])()
         return [*body, *([self.note] if self.note else [])]
 
@@ -148,9 +159,12 @@ class Preparation:
         ]
         lines.append(f"centred: {' and '.join(centred) or 'nothing'}")
         if recipe.whiten:
+            way = _WHITENED[self.origin]
+            lines.append(f"whitened by {way}: {self.rank} coordinates")
+        if self.origin == "stream":
             lines.append(
-                "whitened by the singular value decomposition of the standardised "
-                f"inputs: {self.rank} coordinates"
+                "singular values below 1e-06 of the largest are not told from rounding "
+                "in second moments"
             )
         if recipe.bias:
             lines.append("a constant coordinate stands last, for the bias")

@@ -162,7 +162,7 @@ def _inputs(
     basis, factor = found.basis, _factor(found, spread, seen, weight)
     if recipe.bias and recipe.centers_inputs:
         basis = np.hstack([basis, np.full((samples, 1), samples**-0.5)])
-        factor = _bordered(factor, weight * samples**0.5)
+        factor = bordered(factor, weight * samples**0.5)
     rank = basis.shape[1]
     bias = samples**-0.5 / weight if recipe.whiten else 1.0
     return Inputs(
@@ -272,7 +272,8 @@ def _coordinates(
     return matrix
 
 
-def _bordered(factor: np.ndarray, corner: float) -> np.ndarray:
+def bordered(factor: np.ndarray, corner: float) -> np.ndarray:
+    """Return the factor with a row and a column more, that meet in `corner`."""
     rows, columns = factor.shape
     larger = np.zeros((rows + 1, columns + 1))
     larger[:rows, :columns] = factor

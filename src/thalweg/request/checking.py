@@ -6,32 +6,9 @@ from pydantic import ValidationError
 
 from thalweg._core.errors import ConfigError
 from thalweg.request.faults import sentences
+from thalweg.request.keys import DESCENT, FLOW, FLOWING, FLOWLESS, LEAP, LINEAR
 from thalweg.request.posing import unfitting_theorems
 from thalweg.request.settings import Settings
-
-FLOWLESS = (
-    "iterations",
-    "step_size",
-    "momentum",
-    "every",
-    "leap",
-    "tolerance",
-    "optimizer",
-)
-"""Keys of a descent, which a flow has not."""
-
-FLOWING = ("horizon", "solver", "rtol", "atol")
-"""Keys of a flow, which a descent has not."""
-
-DESCENT = {
-    "step_size": "auto",
-    "iterations": 10_000,
-    "momentum": 0.0,
-    "gradient_tolerance": 0.0,
-}
-LEAP = {**DESCENT, "iterations": 10**9, "tolerance": 1e-9}
-FLOW = {"solver": "dopri8", "rtol": 1e-10, "atol": 1e-12, "gradient_tolerance": 1e-9}
-LINEAR = {"hidden": [32, 32], "init": "balanced"}
 
 
 def checked(raw: dict[str, Any], *, runs: bool = True) -> Settings:

@@ -1,0 +1,207 @@
+"""`thalweg sweep`: a design of runs carried out, told, drawn."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Group, Parameter
+
+from thalweg._core.errors import ConfigError
+from thalweg.cli import telling
+from thalweg.cli.progress import Watch, clock
+
+sweep = App(
+    name="sweep",
+    help="Carry out many runs: a grid, random or Latin-hypercube design.",
+    version_flags=[],
+)
+
+ENGINE = Group("Engine", sort_key=1)
+RESULT = Group("Result", sort_key=2)
+Flag = Annotated[bool, Parameter(negative=())]
+ROWS = 20
+"""Up to so many rows are printed."""
+
+PLOT_KEYS = ("x", "y", "color", "by", "reduce")
+
+
+@sweep.default
+def carry_out(
+    file: Path,
+    /,
+    *,
+    engine: Annotated[str | None, Parameter(group=ENGINE, show_default=False)] = None,
+    workers: Annotated[int | None, Parameter(group=ENGINE, show_default=False)] = None,
+    cluster: Annotated[str | None, Parameter(group=ENGINE, show_default=False)] = None,
+    memory: Annotated[str | None, Parameter(group=ENGINE, show_default=False)] = None,
+    out: Annotated[Path | None, Parameter(group=RESULT, show_default=False)] = None,
+    plot: Annotated[tuple[str, ...], Parameter(group=RESULT, negative=())] = (),
+    dry_run: Annotated[bool, Parameter(group=RESULT, negative=())] = False,
+    json: Annotated[bool, Parameter(group=RESULT, negative=())] = False,
+) -> int:
+    """Carry out the runs of a design; only those that are missing are computed.
+
+    Args:
+        file: The design as TOML: the keys of a run, and a table sweep. Or the folder of
+            an earlier sweep, to go on with it.
+        engine: See thalweg list engines: inprocess if not said, dask for worker
+            processes.
+        workers: Worker processes of dask on this machine, or threads in process.
+        cluster: Address of a dask scheduler to use.
+        memory: What a worker may fill, as 4GiB.
+        out: Folder of the table; runs/NAME of the file if not given. What lies there
+            already is not computed again.
+        plot: Draw x=init.std,y=depth,color=iterations; or curves with
+            x=...,y=...,by=.... Repeatable.
+        dry_run: Only tell what would be computed.
+        json: Print one JSON object and nothing else.
+
+    Returns:
+        The exit code: 0, or 130 if it was interrupted.
+    """
+    began = time.perf_counter()
+    drawings = [_drawing(text) for text in plot]
+    from thalweg.sweep.design import Design
+    from thalweg.sweep.store import design_in
+
+    if file.is_dir():
+        design, folder = design_in(file), out or file
+    else:
+        design, folder = Design.from_toml(file), out or Path("runs") / file.stem
+    if dry_run:
+        return _told_plan(design, folder, json)
+    chosen = _engine(engine, workers, cluster, memory)
+    from thalweg.sweep.run import run_sweep
+
+    with Watch(not json) as watch:
+        table = run_sweep(
+            design, out=folder, engine=chosen, memory=memory, on_progress=watch.sweep
+        )
+    files = [str(folder / "table.parquet"), *_drawn(table, drawings, folder)]
+    seconds = time.perf_counter() - began
+    if json:
+        telling.say_json(
+            {**table.to_json(), "files": files, "seconds": round(seconds, 3)}
+        )
+    else:
+        _tell(table, files, seconds)
+    if not table.whole:
+        sys.stderr.write(f"thalweg: interrupted; go on with: thalweg sweep {folder}\n")
+    return 0 if table.whole else 130
+
+
+@sweep.command
+def status(folder: Path, /, *, json: Flag = False) -> int:
+    """Tell how far the sweep in a folder is.
+
+    Args:
+        folder: Where it lies.
+        json: Print one JSON object and nothing else.
+
+    Returns:
+        The exit code.
+    """
+    from thalweg.sweep.store import status as read
+
+    record = read(folder)
+    if json:
+        telling.say_json(record)
+        return 0
+    for name, value in record.items():
+        shown = (
+            ", ".join(f"{n} {word}" for word, n in value.items())
+            if isinstance(value, dict)
+            else value
+        )
+        telling.say(f"{name.replace('_', ' '):<10} {shown}")
+    return 0
+
+
+def _engine(
+    name: str | None, workers: int | None, cluster: str | None, memory: str | None
+) -> Any:
+    """Return the engine that options name."""
+    from thalweg.sweep.engines import shelf
+
+    if cluster is not None and name not in (None, "dask"):
+        raise ConfigError(f"--cluster came with --engine {name}; it belongs to dask.")
+    if cluster is not None and workers is not None:
+        raise ConfigError(
+            "--workers came with --cluster, which has its own; leave one of them out."
+        )
+    name = "dask" if cluster is not None else name or "inprocess"
+    known = set(shelf.fields(name))
+    asked = {"address": cluster, "memory": memory}
+    asked["workers" if "workers" in known else "threads"] = workers
+    return shelf.make(
+        name, **{k: v for k, v in asked.items() if v is not None and k in known}
+    )
+
+
+def _drawing(text: str) -> dict[str, str]:
+    """Return the words of a plot."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    words = {key.strip(): value.strip() for key, _, value in pairs}
+    wrong = [key for key in words if key not in PLOT_KEYS or not words[key]]
+    if wrong or not {"x", "y"} <= words.keys():
+        raise ConfigError(
+            f"--plot is '{text}'; write x=COLUMN,y=COLUMN and color=COLUMN for a map, "
+            "or by=COLUMN for several curves."
+        )
+    return words
+
+
+def _drawn(table: Any, drawings: list[dict[str, str]], folder: Path) -> list[str]:
+    if not drawings:
+        return []
+    from thalweg.report.figure import save_figure
+    from thalweg.report.phase import phase_diagram
+
+    files = []
+    for words in drawings:
+        drawn = phase_diagram(table, **words)
+        name = "-".join(words[key] for key in PLOT_KEYS[:4] if key in words)
+        files.append(str(save_figure(drawn, folder / f"{name}.svg")))
+    return files
+
+
+def _told_plan(design: Any, folder: Path, json: bool) -> int:
+    from thalweg.sweep.run import foresee
+
+    record = foresee(design, folder)
+    if json:
+        telling.say_json(record)
+        return 0
+    telling.say(
+        f"{record['runs']:,} runs in {record['groups']} groups; "
+        f"{record['cached']:,} are there, {record['missing']:,} are missing."
+    )
+    return 0
+
+
+def _tell(table: Any, files: list[str], seconds: float) -> None:
+    from rich.table import Table as Drawn
+
+    rows = len(table)
+    if rows <= ROWS:
+        drawn = Drawn(box=None, pad_edge=False)
+        names = [name for name in table.columns if name != "key"]
+        for name in names:
+            drawn.add_column(name)
+        for place in range(rows):
+            drawn.add_row(*(_cell(table.column(name)[place]) for name in names))
+        telling.show(drawn)
+    counts = ", ".join(f"{n:,} {word}" for word, n in table.counts().items())
+    telling.say(f"{rows:,} runs: {counts}")
+    if table.computed is not None:
+        telling.say(
+            f"{table.computed:,} computed, {rows - table.computed:,} were there; "
+            f"{clock(seconds)}"
+        )
+    for file in files:
+        telling.say(f"written: {file}")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

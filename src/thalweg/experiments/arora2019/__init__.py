@@ -1,0 +1,1 @@
+"""Arora, Cohen, Golowich, Hu: descent on deep linear networks, measured."""

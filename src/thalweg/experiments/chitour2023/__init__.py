@@ -1,0 +1,1 @@
+"""Chitour, Liao, Couillet: saddles, invariants, rates and an escape, measured."""

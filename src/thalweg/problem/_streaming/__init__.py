@@ -1,0 +1,1 @@
+"""Second moments of files larger than memory, piece by piece."""

@@ -1,0 +1,58 @@
+"""The work, from the footers of the files alone: which columns, in which pieces."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from thalweg.problem._streaming.choosing import Chosen, check_same, chosen
+from thalweg.problem._streaming.files import File, described, found, located
+from thalweg.problem._streaming.pieces import CELLS, Fragment, Task
+
+
+def planned(
+    shown: str, targets: Sequence[str], features: Sequence[str] | None
+) -> tuple[Any, list[File], Chosen]:
+    """Return the files and the columns, from the footers alone."""
+    system, inside = located(shown)
+    files: list[File] = []
+    columns: Chosen | None = None
+    for info, name in found(system, inside, shown):
+        file, schema = described(system, info, name)
+        if columns is None:
+            columns = chosen(name, schema, targets, features)
+        else:
+            check_same(files[0].name, columns, name, schema)
+        files.append(file)
+    assert columns is not None  # noqa: S101
+    return system, files, columns
+
+
+def tasks_of(
+    system: Any, files: Sequence[File], columns: Chosen, method: str
+) -> list[Task]:
+    """Return the pieces: neighbouring row groups of about the same number of cells."""
+    most = max(2 * CELLS // len(columns.names), 1)
+    tasks: list[Task] = []
+    held: list[Fragment] = []
+    rows = 0
+
+    def close() -> None:
+        nonlocal rows
+        if held:
+            tasks.append(Task(system, tuple(held), columns.names, method == "qr"))
+        held.clear()
+        rows = 0
+
+    for file in files:
+        groups: list[int] = []
+        for number, count in enumerate(file.groups):
+            if rows and rows + count > most:
+                if groups:
+                    held.append(Fragment(file, tuple(groups)))
+                close()
+                groups = []
+            groups.append(number)
+            rows += count
+        if groups:
+            held.append(Fragment(file, tuple(groups)))
+    close()
+    return tasks
