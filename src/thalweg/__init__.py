@@ -6,6 +6,8 @@ Names are loaded on first use, so importing the package is quick and free of JAX
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from thalweg._core.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from thalweg.beside.along import certify_path
     from thalweg.beside.looseness import looseness
@@ -66,8 +68,6 @@ if TYPE_CHECKING:
     from thalweg.theorems._explain import explain
     from thalweg.theorems._mends import mends
     from thalweg.theorems._steps import safe_step
-
-__version__ = "0.1.0"
 
 _DOORS = {
     "Verified": "checker",

@@ -12,8 +12,12 @@ from cyclopts import App, Parameter
 from thalweg._core.errors import ConfigError, DataError
 from thalweg._core.shelf import Card
 from thalweg.cli import telling
+from thalweg.cli.data_moments import moments
 
-data = App(name="data", help="List, show and fetch data sets.", version_flags=[])
+data = App(
+    name="data", help="List, show, fetch and reduce data sets.", version_flags=[]
+)
+data.command(moments)
 
 Flag = Annotated[bool, Parameter(negative=())]
 SIZES = ("samples", "features", "outputs", "offline")
@@ -87,14 +91,14 @@ def show(name: str, /, *, data_dir: str | None = None, json: Flag = False) -> in
         "cite": "\n".join(record["citations"]),
         "from": record["address"],
     }
-    moments = record["moments"]
-    if moments is None:
+    found = record["moments"]
+    if found is None:
         told["not here"] = record["missing"]
     else:
-        values = moments["target_singular_values"]
-        told["whitened"] = "\n".join(moments["preparation"])
+        values = found["target_singular_values"]
+        told["whitened"] = "\n".join(found["preparation"])
         told["target"] = "singular values " + ", ".join(f"{v:.6g}" for v in values[:12])
-        told["constant"] = f"{moments['constant']:.9g}"
+        told["constant"] = f"{found['constant']:.9g}"
     _show(told)
     return 0
 
@@ -165,9 +169,9 @@ def _dataset(name: str, data_dir: str | None) -> Any:
 
 def _record(name: str, data_dir: str | None) -> dict[str, Any]:
     dataset = _dataset(name, data_dir)
-    moments, missing = None, None
+    found, missing = None, None
     try:
-        moments = dataset.moments()
+        found = dataset.moments()
     except DataError as error:
         missing = str(error)
     return {
@@ -181,22 +185,22 @@ def _record(name: str, data_dir: str | None) -> dict[str, Any]:
         "licence": dataset.licence,
         "citations": [source.line() for source in dataset.citations()],
         "address": dataset.address,
-        "here": moments is not None,
-        "moments": None if moments is None else _moments(moments),
+        "here": found is not None,
+        "moments": None if found is None else _moments(found),
         "missing": missing,
     }
 
 
-def _moments(moments: Any) -> dict[str, Any]:
+def _moments(found: Any) -> dict[str, Any]:
     import numpy as np
 
-    values = np.linalg.svd(np.asarray(moments.target), compute_uv=False)
+    values = np.linalg.svd(np.asarray(found.target), compute_uv=False)
     return telling.plain(
         {
-            "rank": moments.rank,
-            "constant": moments.constant,
+            "rank": found.rank,
+            "constant": found.constant,
             "target_singular_values": values,
-            "preparation": moments.preparation.lines(),
+            "preparation": found.preparation.lines(),
         }
     )
 

@@ -108,6 +108,24 @@ class Watch:
         self._share = progress.done / max(progress.total, 1)
         self._refresh()
 
+    def rows(self, progress: Any) -> None:
+        """Show how many rows have been read, and when all will be."""
+        self._text = "reading"
+        told = f"{progress.rows:,} of {progress.total_rows:,} rows"
+        if progress.kept_rows:
+            told += f" ({progress.kept_rows:,} were there)"
+        if progress.bad_rows:
+            told += f", {progress.bad_rows:,} left out"
+        kept = progress.kept_rows
+        speed, left = self._pace(
+            progress.rows - kept, max(progress.total_rows - kept, 1)
+        )
+        if speed is not None:
+            told += f", {speed:,.0f} a second, {clock(left)} to go"
+        self._told = told
+        self._share = progress.rows / max(progress.total_rows, 1)
+        self._refresh()
+
     def share(self, text: str, share: float) -> None:
         """Show what is being done, and which share of the whole is done.
 

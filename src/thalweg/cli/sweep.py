@@ -62,22 +62,20 @@ def carry_out(
     """
     began = time.perf_counter()
     drawings = [_drawing(text) for text in plot]
-    from thalweg.sweep.design import Design
-    from thalweg.sweep.store import design_in
-
-    if file.is_dir():
-        design, folder = design_in(file), out or file
-    else:
-        design, folder = Design.from_toml(file), out or Path("runs") / file.stem
+    design, folder = _asked(file, out)
     if dry_run:
         return _told_plan(design, folder, json)
     chosen = _engine(engine, workers, cluster, memory)
     from thalweg.sweep.run import run_sweep
 
     with Watch(not json) as watch:
-        table = run_sweep(
-            design, out=folder, engine=chosen, memory=memory, on_progress=watch.sweep
-        )
+        before = [0]
+
+        def told(progress: Any) -> None:
+            before[0] = progress.cached
+            watch.sweep(progress)
+
+        table = run_sweep(design, out=folder, engine=chosen, on_progress=told)
     files = [str(folder / "table.parquet"), *_drawn(table, drawings, folder)]
     seconds = time.perf_counter() - began
     if json:
@@ -102,7 +100,7 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
     Returns:
         The exit code.
     """
-    from thalweg.sweep.store import status as read
+    from thalweg.sweep.run import status as read
 
     record = read(folder)
     if json:
@@ -166,6 +164,22 @@ def _drawn(table: Any, drawings: list[dict[str, str]], folder: Path) -> list[str
     return files
 
 
+def _asked(file: Path, out: Path | None) -> tuple[Any, Path]:
+    """Return the design of a file, or of an earlier sweep's folder, and its folder."""
+    from thalweg.sweep.design import Design
+
+    if not file.is_dir():
+        return Design.from_toml(file), out or Path("runs") / file.stem
+    from thalweg.sweep.folder import read_card
+
+    card = read_card(file)
+    if card is None:
+        raise ConfigError(
+            f"{file} is a folder, but not that of a sweep; pass a TOML file."
+        )
+    return Design.from_json(card["design"]), out or file
+
+
 def _told_plan(design: Any, folder: Path, json: bool) -> int:
     from thalweg.sweep.run import foresee
 
@@ -173,9 +187,10 @@ def _told_plan(design: Any, folder: Path, json: bool) -> int:
     if json:
         telling.say_json(record)
         return 0
+    groups = "1 group" if record["groups"] == 1 else f"{record['groups']:,} groups"
     telling.say(
-        f"{record['runs']:,} runs in {record['groups']} groups; "
-        f"{record['cached']:,} are there, {record['missing']:,} are missing."
+        f"{record['runs']:,} runs in {groups}; {record['cached']:,} are there, "
+        f"{record['missing']:,} are missing."
     )
     return 0
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from thalweg._core import store
 from thalweg._core.errors import unknown
+from thalweg._core.version import VERSION
 from thalweg.experiments import shelf
 from thalweg.experiments._base import (
     SCALES,
@@ -188,8 +189,6 @@ def reproduce(
     """  # noqa: DOC501
     if scale not in SCALES:
         raise unknown(str(scale), SCALES, "the list of scales")
-    from thalweg import __version__  # noqa: PLC0415  (the package imports this)
-
     experiment: AbstractExperiment = shelf.make(name)
     settings = experiment.settings(scale)
     place = None if out is None else Path(out)
@@ -206,7 +205,7 @@ def reproduce(
         settings=_plain(settings),
         tables=tables,
         seconds=time.perf_counter() - began,
-        version=__version__,
+        version=VERSION,
     )
     if place is not None:
         found.save(place)

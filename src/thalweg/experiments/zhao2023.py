@@ -163,7 +163,8 @@ class ConservedQuantities(AbstractExperiment):
         for column, name in enumerate(settings["iterations"]):
             for color, step in zip(CURVES, settings["step_sizes"], strict=False):
                 rows = (table["activation"] == name) & (table["step_size"] == step)
-                at = np.maximum(table["iteration"][rows], 1)
+                rows &= table["iteration"] > 0
+                at = table["iteration"][rows]
                 above, below = axes[0, column], axes[1, column]
                 above.plot(at, table["relative_drift"][rows], color=color)
                 below.loglog(at, table["loss"][rows], color=color, label=f"{step:g}")
@@ -239,8 +240,9 @@ class ConvergenceAgainstQ(AbstractExperiment):
         for panel, name in zip(axes, settings["iterations"], strict=True):
             for color, std in zip(CURVES, settings["stds"], strict=False):
                 rows = (table["activation"] == name) & (table["std"] == std)
+                rows &= table["iteration"] > 0
                 panel.loglog(
-                    np.maximum(table["iteration"][rows], 1),
+                    table["iteration"][rows],
                     table["loss"][rows],
                     color=color,
                     label=f"Q = {table['start_q'][rows][0]:.4g}",

@@ -14,6 +14,7 @@ import numpy as np
 
 from thalweg._core.errors import DomainError
 from thalweg.motion._lanes import CONVERGED, DIVERGED, OUT_OF_BUDGET
+from thalweg.motion._orders import Orders
 from thalweg.motion._stretch import Lanes, advance, first_look
 from thalweg.problem.nets import LinearNet
 
@@ -41,30 +42,6 @@ def lanes_of(net: LinearNet) -> int:
         return ACCELERATED_LANES
     fitting = max(1, BLOCK_BYTES // (24 * net.parameters))
     return max(FEWEST_LANES, min(MOST_LANES, 1 << (fitting.bit_length() - 1)))
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What each run of a group is asked for, one entry a run.
-
-    Attributes:
-        step_size: Step sizes.
-        momentum: Momenta; all zero, or all above.
-        accuracy: Excess losses to stop at; minus infinity never does.
-        budget: Most iterations.
-        tolerance: Gradient norms that count as rest.
-    """
-
-    step_size: np.ndarray
-    momentum: np.ndarray
-    accuracy: np.ndarray
-    budget: np.ndarray
-    tolerance: np.ndarray
-
-    def of(self, runs: np.ndarray) -> "Orders":
-        """Return those of some runs."""
-        parts = (self.step_size, self.momentum, self.accuracy, self.budget)
-        return Orders(*(part[runs] for part in parts), self.tolerance[runs])
 
 
 @dataclass
@@ -133,7 +110,8 @@ class Group:
                 f"start {runs[beyond[0]]} has a loss beyond the range of float64; "
                 "scale it down."
             )
-        return cls(problem, stacked, runs, orders, weights, excess, limit)
+        own = jax.tree.map(np.array, weights)
+        return cls(problem, stacked, runs, orders, own, excess, limit)
 
     def take(self, count: int) -> np.ndarray:
         """Return up to so many waiting runs, which wait no longer."""
@@ -157,8 +135,8 @@ class Crew:
     blown_excess: np.ndarray
     lanes: Lanes
     problem: Any
+    patience: int
     steps: int = FIRST_STEPS
-    patience: int = 0
     per_step: float = 0.0
     per_change: float = 2e-4
 
@@ -200,6 +178,7 @@ class Crew:
             blown_excess=numbers.copy(),
             lanes=lanes,
             problem=problem,
+            patience=PATIENCE[0] * width,
         )
         crew._fill()
         return crew
@@ -237,7 +216,9 @@ class Crew:
             self.per_change = time.perf_counter() - walked
         # The pace decides how long a call is, never what it computes.
         self.per_step = (walked - begun) / max(done, 1)
-        self.steps = int(np.clip(SLICE_SECONDS / self.per_step, FIRST_STEPS, MOST_STEPS))
+        self.steps = int(
+            np.clip(SLICE_SECONDS / self.per_step, FIRST_STEPS, MOST_STEPS)
+        )
         missed = np.clip(self.per_change / self.per_step, *PATIENCE)
         self.patience = int(self.run.size * missed)
 
@@ -290,7 +271,7 @@ class Crew:
         lanes.excess[free], lanes.limit[free] = group.excess[runs], group.limit[runs]
         lanes.accuracy[free], lanes.step_size[free] = orders.accuracy, orders.step_size
         lanes.momentum[free], lanes.tolerance[free] = orders.momentum, orders.tolerance
-        lanes.budget[free], lanes.status[free] = orders.budget, OUT_OF_BUDGET
+        lanes.budget[free], lanes.status[free] = orders.iterations, OUT_OF_BUDGET
         lanes.iteration[free] = lanes.pause[free] = 0
         lanes.active[free] = True
 

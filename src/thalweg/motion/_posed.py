@@ -72,21 +72,28 @@ def bare(problem: Any) -> Any:
             scale="mean",
             preparation=Preparation(),
         )
-        return eqx.tree_at(
-            lambda tree: (
-                tree.target,
-                tree.left_modes,
-                tree.target_singular_values,
-                tree.right_modes,
-                tree.data.leftover,
-                tree.data.constant,
-            ),
-            eqx.tree_at(lambda tree: tree.data, problem, data),
-            (None,) * 6,
-        )
+        return stripped(eqx.tree_at(lambda tree: tree.data, problem, data))
     if isinstance(problem, SampleProblem) and problem.best is not None:
         return eqx.tree_at(lambda tree: tree.best, problem, None)
     return problem
+
+
+def stripped(problem: Problem) -> Problem:
+    """Return a problem without the arrays that neither loss nor gradient needs."""
+    bared: Problem = eqx.tree_at(
+        lambda tree: (
+            tree.target,
+            tree.left_modes,
+            tree.target_singular_values,
+            tree.right_modes,
+            tree.data.leftover,
+            tree.data.constant,
+        ),
+        problem,
+        (None,) * 6,
+        is_leaf=lambda leaf: leaf is None,
+    )
+    return bared
 
 
 def _shape(problem: Any) -> Any:

@@ -19,8 +19,11 @@ from thalweg.motion._lanes import (
     OUT_OF_BUDGET,
     STALL_CHECK,
     STALLED,
-    UNROLL,
 )
+
+UNROLL = 2
+"""Steps in a row between two looks at whether any lane is still going; more compile
+for longer and are no quicker."""
 
 SHORTEST = 32
 """Least steps between two looks at who is at rest or out of budget; a lane that is
@@ -219,9 +222,7 @@ _OPTIONS = {
     False: None,
 }
 _COMPILED = {
-    alone: jax.jit(
-        _advance, static_argnames=("stacked",), compiler_options=options
-    )
+    alone: jax.jit(_advance, static_argnames=("stacked",), compiler_options=options)
     for alone, options in _OPTIONS.items()
 }
 

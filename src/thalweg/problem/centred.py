@@ -1,13 +1,13 @@
 r"""From count, means and centred second moments to the canonical factors.
 
 Notation: as in `whitening`, where $X = Z D$ are the standardised inputs and
-$Z = Q S V^\top$. Here $Z^\top Z$ is known, or a triangle $R$ with $R^\top R$ that matrix.
-A triangle takes the place of the samples, and the singular values keep their precision.
+$Z = Q S V^\top$. Here $Z^\top Z$ is known, or a triangle $R$ with $R^\top R$ that
+matrix, which takes the place of the samples: singular values keep their precision.
 From products, $S^2$ and $V$ are eigenvalues and eigenvectors: singular values below
 `SMALLEST` of the largest are not told from rounding there.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -108,7 +108,8 @@ def _about(sums: Sums, features: int, recipe: Recipe) -> tuple[np.ndarray, int]:
             matrix = np.insert(matrix, features, 0.0, axis=0)
     row = row * sums.rows**0.5
     if sums.triangular:
-        return np.linalg.qr(np.vstack([matrix, row[None, :]]), mode="r"), width
+        triangle = np.linalg.qr(np.vstack([matrix, row[None, :]]), mode="r")
+        return np.asarray(triangle), width
     return matrix + np.outer(row, row), width
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -24,9 +24,11 @@ from thalweg.problem.columns import matrix_of
 from thalweg.problem.factors import factor
 from thalweg.problem.packing import KIND, moments_fields, pack_moments
 from thalweg.problem.recipe import Preparation, Recipe
-from thalweg.problem.streams import Engine, StreamProgress, streamed
 from thalweg.problem.tables import read_table
 from thalweg.problem.whitening import Reduction, reduce
+
+if TYPE_CHECKING:
+    from thalweg.problem.streams import Engine, StreamProgress
 
 Names = tuple[str, ...] | None
 
@@ -179,9 +181,9 @@ class Moments(eqx.Module):
         bias: bool = False,
         method: str = "moments",
         on_bad: str = "fail",
-        engine: Engine | None = None,
+        engine: "Engine | None" = None,
         parts: str | os.PathLike[str] | None = None,
-        on_progress: Callable[[StreamProgress], None] | None = None,
+        on_progress: "Callable[[StreamProgress], None] | None" = None,
     ) -> "Moments":
         """Return the moments of Parquet files of any size, read once.
 
@@ -222,9 +224,11 @@ class Moments(eqx.Module):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     pq.write_table(table, f"{folder}/a.parquet")
             ...     moments = Moments.from_parquet(folder, ["y"], center=True)
-            >>> moments.samples, float(moments.target[0, 0])
+            >>> moments.samples, round(float(moments.target[0, 0]), 12)
             (6, 2.0)
         """
+        from thalweg.problem.streams import streamed  # noqa: PLC0415 (pyarrow)
+
         recipe = Recipe(center, whiten, labels, scale, bias).checked()
         read = streamed(
             path,
@@ -249,17 +253,9 @@ class Moments(eqx.Module):
 
         Returns:
             White inputs with this target, and nothing unexplained.
-
-        Raises:
-            ShapeError: If the target is not a matrix.
         """
         recipe = Recipe(whiten=True, scale=scale).checked()
-        matrix = real("target", target)
-        if matrix.ndim != 2 or 0 in matrix.shape:
-            raise ShapeError(
-                f"target has shape {matrix.shape}; it must be a matrix, one row an "
-                "output; for a single output pass target[None, :]."
-            )
+        matrix = _matrix(target)
         outputs, width = matrix.shape
         return cls(
             inputs_factor=jnp.eye(width),
@@ -318,26 +314,12 @@ class Moments(eqx.Module):
         )
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the moments to a folder, whole; `load` reads them bit by bit.
-
-        Args:
-            folder: Where to; replaced if it holds earlier moments.
-
-        Returns:
-            The folder.
-        """
+        """Return `folder`, the moments written to it whole and for `load` to read."""
         return store.save(folder, KIND, *pack_moments(self))
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Moments":
-        """Read moments that `save` wrote.
-
-        Args:
-            folder: Where they are.
-
-        Returns:
-            The moments.
-        """
+        """Return the moments that `save` wrote to `folder`, bit by bit."""
         return cls(**moments_fields(*store.load(folder, KIND)))
 
     @property
@@ -432,6 +414,16 @@ class Moments(eqx.Module):
         if record.label_means:
             values = values + jnp.asarray(record.label_means)[None, :]
         return values
+
+
+def _matrix(target: Any) -> Matrix:
+    matrix = real("target", target)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ShapeError(
+            f"target has shape {matrix.shape}; it must be a matrix, one row an "
+            "output; for a single output pass target[None, :]."
+        )
+    return matrix
 
 
 def _check_names(which: str, names: Names, count: int) -> None:

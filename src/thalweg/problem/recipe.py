@@ -131,7 +131,7 @@ class Preparation:
 
     def lines(self) -> list[str]:
         """Return the record as sentences, one a line."""
-        told = {origin: self._told_of_samples for origin in _WHITENED}
+        told = dict.fromkeys(_WHITENED, self._told_of_samples)
         told["moments"] = self._told_of_moments
         body = told.get(self.origin, lambda: ["given as a target of white inputs"])()
         return [*body, *([self.note] if self.note else [])]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,9 +20,12 @@ from thalweg.problem.centred import reduce_sums
 from thalweg.problem.recipe import Recipe
 from thalweg.problem.whitening import Reduction
 
+__all__ = ["Engine", "StreamProgress", "Streamed", "streamed"]
+
 METHODS = ("moments", "qr")
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What does the work, here or elsewhere."""
 

@@ -289,6 +289,8 @@ def _moments(data: Data) -> tuple[Any, tuple[Any, ...]]:
     if data.target is not None:
         scale = data.scale or "mean"
         return Moments.whitened([list(row) for row in data.target], scale=scale), ()
+    if data.moments is not None:
+        return Moments.load(data.moments), ()
     if data.file is not None:
         return (
             Moments.from_file(

@@ -178,11 +178,12 @@ class Measure(_Entry):
 
 
 class Data(BaseModel):
-    """What is learned: a data set, a file of samples, or a target.
+    """What is learned: a data set, a file of samples, saved moments, or a target.
 
     Attributes:
         name: A data set on the shelf; its own fields are further keys.
         file: Or a CSV, Parquet or NPZ file.
+        moments: Or a folder of moments, prepared when they were saved.
         target: Or the target of a whitened problem, row by row.
         targets: Columns of the file to predict.
         features: Columns of the file to predict from.
@@ -198,6 +199,7 @@ class Data(BaseModel):
 
     name: StrictStr | None = None
     file: StrictStr | None = None
+    moments: StrictStr | None = None
     target: Matrix | None = None
     targets: Names | None = None
     features: Names | None = None
@@ -215,7 +217,7 @@ class Data(BaseModel):
         faults: list[Fault] = []
         if isinstance(value, dict):
             faults = _misplaced(value, {*cls.model_fields})
-            if "target" not in value:
+            if "target" not in value and "moments" not in value:
                 value = {**PREPARATION, **value}
         return handled(cls.__name__, handler, value, faults)
 
@@ -234,17 +236,21 @@ class Data(BaseModel):
         """Return a short name, fit for a folder."""
         if self.name is not None:
             return self.name
-        return "target" if self.file is None else _stem(self.file)
+        file = self.file or self.moments
+        return "target" if file is None else _stem(file)
 
 
 def _misplaced(value: dict[str, Any], keys: set[str]) -> list[Fault]:
     """Return the keys of a table `data` that do not go with its kind."""
-    kinds = [kind for kind in ("name", "file", "target") if kind in value]
+    kinds = [kind for kind in ("name", "file", "moments", "target") if kind in value]
     if len(kinds) != 1:
         came = " and ".join(kinds) or "none"
-        return [((), f"{came} came; give one of name, file and target.", value)]
+        return [
+            ((), f"{came} came; give one of name, file, moments and target.", value)
+        ]
     owners = {"targets": "file", "features": "file", "data_dir": "name"}
-    owners |= {key: "name or file" for key in PREPARATION if key != "scale"}
+    owners |= dict.fromkeys(PREPARATION, "name or file")
+    owners["scale"] = "name, file or target"
     faults: list[Fault] = [
         ((key,), f"only data of a {owner} has it.", value[key])
         for key, owner in owners.items()

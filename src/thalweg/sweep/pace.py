@@ -16,7 +16,7 @@ class SweepProgress:
 
     Attributes:
         done: Runs that have a row, those of earlier calls included.
-        total: Runs of the design; of a search, those asked for so far.
+        total: Runs of the design; of a search, those of its round.
         cached: Runs whose row was there already.
         failed: Runs whose row says `failed`.
         seconds: Since the beginning.

@@ -97,7 +97,16 @@ def jsonable(value: Any) -> Any:
 
 def joined(tables: Sequence[Any]) -> Any:
     """Return tables one below the other; a column that one lacks is empty there."""
+    if len(tables) == 1:
+        return tables[0]
     return pa.concat_tables(tables, promote_options="permissive").combine_chunks()
+
+
+def filled(rows: Any, name: str, word: str) -> Any:
+    """Return rows with a word where a column of words is empty."""
+    place = rows.column_names.index(name)
+    column = rows.column(place).cast(pa.string()).fill_null(word)
+    return rows.set_column(place, name, column)
 
 
 def packed(rows: Any, about: Mapping[str, str]) -> bytes:
@@ -151,4 +160,6 @@ def read(file: Path) -> Any:
 
 def unpacked(data: bytes) -> Any:
     """Return the table whose Parquet file these bytes are."""
-    return pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+    # `read_table` would import pandas, which takes longer than all else.
+    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    return file.read()

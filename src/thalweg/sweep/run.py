@@ -1,13 +1,33 @@
 """From a design to its table: what is missing is computed, the rest is read."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from thalweg.sweep.design import Design
+from thalweg.sweep.engines import shelf
 from thalweg.sweep.engines._base import AbstractEngine
-from thalweg.sweep.pace import SweepProgress
+from thalweg.sweep.fitting import SHARE, Fitting
+from thalweg.sweep.folder import told
+from thalweg.sweep.gathering import FAILED, failures, gathered
+from thalweg.sweep.kept import Memory
+from thalweg.sweep.pace import Pace, SweepProgress
+from thalweg.sweep.plan import Plan, bytes_per_run
+from thalweg.sweep.seeking import Seeking
+from thalweg.sweep.store import Store
 from thalweg.sweep.table import Table
+
+MOST = 512
+"""Runs of a task, at most."""
+
+MOST_KEPT = 32
+"""And where trajectories are kept."""
+
+Listener = Callable[[SweepProgress], None]
 
 
 def sweep(
@@ -15,20 +35,218 @@ def sweep(
     *,
     out: str | os.PathLike[str] | None = None,
     engine: str | AbstractEngine = "inprocess",
-    on_progress: Callable[[SweepProgress], None] | None = None,
+    on_progress: Listener | None = None,
     memory: int | None = None,
 ) -> Table:
-    """Carry out every run of a design.
+    """Carry out every run of a design; with a folder, only those it does not hold.
 
-    Ctrl-C ends it too: the table so far comes back, with `whole = False`.
+    Ctrl-C ends it too: the rows so far come back, with `whole` false. So does a kill
+    harm nothing: with a folder, the same call goes on where it was. A run that cannot
+    be carried out is a row of status `failed` with its `error`, and is tried again by
+    the next call. Whatever the engine, the table is the same to the last bit.
+
+    Args:
+        design: A design, or the file of one.
+        out: Folder of the results; it may hold earlier rows of this design or others.
+        engine: A name that stands in `sweep.engines`, or an engine.
+        on_progress: Called after every task with a `SweepProgress`.
+        memory: Bytes that the sweep may take; the engine's own ceiling by default.
+
+    Returns:
+        The table: a row for every run of the design, or for every point of a search.
+
+    Raises:
+        ConfigError: If the design is not as it must be, or a run needs more memory.
+        StoreError: If the folder cannot be written, is another process', or holds
+            something else.
+        UnknownName: If there is no such engine.
+
+    Example:
+        >>> from thalweg.sweep.design import Design
+        >>> design = Design.of(
+        ...     {"playground": 2, "accuracy": 1e-6, "iterations": 1000},
+        ...     {"step_size": [1 / 6, 1 / 12]})
+        >>> sweep(design).column("iterations").tolist()
+        [21, 43]
     """
-    raise NotImplementedError
+    asked = design if isinstance(design, Design) else Design.from_toml(Path(design))
+    chosen: Any = shelf.make(engine) if isinstance(engine, str) else engine
+    if out is None:
+        return _Sweep(asked, Memory(), chosen, on_progress, memory).carried()
+    with Store.opened(Path(out)) as store:
+        table = store.finished(asked.digest)
+        if table is not None:
+            _told(on_progress, _at_rest(len(table)))
+            return table
+        store.read()
+        return _Sweep(asked, store, chosen, on_progress, memory).carried()
 
 
 def status(out: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return how far a sweep is: plain values, for `thalweg sweep status`.
+    """Return how far the sweep in a folder is; nothing is written.
 
-    Keys: folder, design (kind), total, done, missing, failed, counts, whole,
-    running (a process id or None), version, damaged, seconds.
+    Args:
+        out: The folder.
+
+    Returns:
+        Plain values: `folder`, `version`, `design`, `total` (rows of the design),
+        `done`, `missing`, `failed`, `counts` by status, `runs` (all runs that the
+        folder holds), `damaged` (names of parts), `whole`, and `running`, the id of
+        the process at work or `None`.
+
+    Raises:
+        StoreError: If there is no sweep.
     """
-    raise NotImplementedError
+    return told(Path(out))
+
+
+def _told(listener: Listener | None, progress: SweepProgress) -> None:
+    if listener is not None:
+        listener(progress)
+
+
+def _at_rest(rows: int) -> SweepProgress:
+    return SweepProgress(rows, rows, rows, 0, 0.0, 0.0)
+
+
+@dataclass
+class _Sweep:
+    """A sweep at work.
+
+    Attributes:
+        design: What is asked for.
+        store: Where rows are kept.
+        engine: What carries out tasks.
+        listener: Is told how far it is.
+        memory: Bytes it may take.
+    """
+
+    design: Design
+    store: Any
+    engine: AbstractEngine
+    listener: Listener | None
+    memory: int | None
+    begun: float = field(default_factory=time.perf_counter)
+
+    def carried(self) -> Table:
+        """Return the table, of all rows or of those so far."""
+        planned = self.store.planned(self.design)
+        seeking = None
+        if self.design.search is not None:
+            seeking = Seeking(planned, self._carry, self.store.kept.rows)
+        interrupted = False
+        try:
+            if seeking is None:
+                self._carry(planned, None, self.design.trajectories)
+            else:
+                seeking.go()
+        except KeyboardInterrupt:
+            interrupted = True
+        about = {
+            "remarks": self._remarks(planned, interrupted),
+            "sources": self.store.kept.sources,
+        }
+        if seeking is None:
+            table = gathered(planned, self.store.kept.rows(), **about)
+        else:
+            table = seeking.table(**about)
+        self.store.finish(table)
+        return table
+
+    def _remarks(self, planned: Plan, interrupted: bool) -> list[str]:
+        """Return what should be told beside the table."""
+        told = list(self.store.remarks)
+        if planned.left_out:
+            told.append(f"{planned.left_out} combinations are left out by the design.")
+        failed, why = failures(self.store.kept.rows(), planned.keys)
+        if failed:
+            told.append(f"{failed} runs failed; the first: {why}")
+        if interrupted:
+            told.append("The sweep was interrupted; the same call goes on.")
+        return told
+
+    def _carry(self, planned: Plan, round_: int | None, paths: bool) -> None:
+        """Carry out the runs of a plan that have no row."""
+        wanted = set(planned.keys)
+        missing = wanted - self.store.present(wanted, paths)
+        if not missing:
+            return
+        tasks = self._tasks(planned, missing, paths)
+        meter = _Meter(self, planned, missing, _pace(tasks), round_)
+        with closing(self.engine.map(_work(), tasks)) as results:  # type: ignore[type-var]
+            for place, result in results:
+                self.store.add_paths(result["paths"])
+                self.store.add(result["columns"], result["sources"])
+                meter.note(str(tasks[place]["group"]), result["columns"])
+
+    def _tasks(
+        self, planned: Plan, missing: set[str], paths: bool
+    ) -> list[dict[str, Any]]:
+        ceiling = self.engine.ceiling() if self.memory is None else self.memory
+        tasks = planned.chunks(
+            most=MOST_KEPT if paths else MOST,
+            memory=ceiling // SHARE,
+            per_run=Fitting(ceiling),
+            missing=missing,
+        )
+        recording = planned.recording if paths else None
+        return [{**task, "recording": recording} for task in tasks]
+
+
+@dataclass
+class _Meter:
+    """Counts what is done, and tells it.
+
+    Attributes:
+        sweep: The sweep.
+        planned: The runs.
+        missing: Keys of those to carry out.
+        pace: How quickly that goes.
+        round: Of a search.
+    """
+
+    sweep: _Sweep
+    planned: Plan
+    missing: set[str]
+    pace: Pace
+    round: int | None
+    done: int = 0
+    failed: int = 0
+
+    def note(self, group: str, columns: Mapping[str, list[Any]]) -> None:
+        """Take note of a task's rows."""
+        self.done += len(columns["key"])
+        self.failed += columns["status"].count(FAILED)
+        iterations = sum(number or 0 for number in columns["iterations"])
+        self.pace.note(group, len(columns["key"]), iterations)
+        total = len(set(self.planned.keys))
+        cached = total - len(self.missing)
+        _told(
+            self.sweep.listener,
+            SweepProgress(
+                done=cached + self.done,
+                total=total,
+                cached=cached,
+                failed=self.failed,
+                seconds=time.perf_counter() - self.sweep.begun,
+                left=self.pace.left(),
+                round=self.round,
+            ),
+        )
+
+
+def _work() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    from thalweg.sweep.work import carry_out  # noqa: PLC0415  (it needs JAX)
+
+    return carry_out  # type: ignore[return-value]
+
+
+def _pace(tasks: list[dict[str, Any]]) -> Pace:
+    costs: dict[str, float] = {}
+    missing: dict[str, int] = {}
+    for task in tasks:
+        name = str(task["group"])
+        if name not in costs:
+            costs[name] = float(bytes_per_run(task["runs"][0]["settings"]))
+        missing[name] = missing.get(name, 0) + len(task["runs"])
+    return Pace(costs, missing)

@@ -1,8 +1,8 @@
-"""The table of a sweep: a row for every run that is done, in the order of the design."""
+"""The table of a sweep: a row for every run that is done, as the design orders."""
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+import thalweg
 from thalweg._core.errors import DomainError, StoreError, unknown
+from thalweg._core.source import Source, bibliography
 from thalweg._core.store import write_whole
 from thalweg.sweep import parquet
+from thalweg.sweep.reducing import combinations, levels, matrix, reduction, words
 
 RUN = "run"
 """Column of the place in the design, from 0."""
@@ -22,15 +25,6 @@ KEY = "key"
 
 STATUS = "status"
 """Column of how a run ended: a word of `Status`, or `failed`."""
-
-REDUCTIONS: dict[str, Callable[[np.ndarray], float]] = {
-    "median": lambda values: float(np.median(values)),
-    "mean": lambda values: float(np.mean(values)),
-    "min": lambda values: float(np.min(values)),
-    "max": lambda values: float(np.max(values)),
-    "sum": lambda values: float(np.sum(values)),
-    "count": lambda values: float(values.size),
-}
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,7 @@ class Table:
         design: The design, as plain values.
         whole: Whether every run of the design has its row.
         remarks: What should be told beside the table, a sentence each.
+        sources: What to cite, as plain values.
 
     Example:
         >>> table = Table.of(
@@ -60,6 +55,7 @@ class Table:
     design: Mapping[str, Any] | None = None
     whole: bool = True
     remarks: tuple[str, ...] = ()
+    sources: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def of(cls, columns: Mapping[str, Sequence[Any]], **about: Any) -> "Table":
@@ -142,18 +138,16 @@ class Table:
             many did; in order of appearance.
         """
         names = _several(by)
-        reduced, counted = _reduction(reduce), self._counted(value, only)
+        reduced, counted = reduction(reduce), self._counted(value, only)
         values = self._numbers(value)
         firsts, codes = self._combinations(names)
-        found: dict[str, Any] = {
-            name: [parquet.plain(self.column(name)[i]) for i in firsts]
-            for name in names
-        }
         groups = [values[counted & (codes == code)] for code in range(len(firsts))]
-        empty = 0.0 if reduce == "count" else float("nan")
-        found[value] = [reduced(g) if g.size else empty for g in groups]
-        found["rows"] = [int(g.size) for g in groups]
-        return Table.of(found, axes=names, design=self.design, whole=self.whole)
+        rows = self.rows.select(names).take(pa.array(firsts, pa.int64()))
+        rows = rows.append_column(value, pa.array(map(reduced, groups), pa.float64()))
+        rows = rows.append_column(
+            "rows", pa.array([g.size for g in groups], pa.int64())
+        )
+        return replace(self, rows=rows, axes=names)
 
     def best(
         self,
@@ -207,16 +201,11 @@ class Table:
             row counts.
         """
         cells = self.group((x, y), value, reduce=reduce, only=only)
-        xs, ys = _levels(cells.column(x)), _levels(cells.column(y))
-        matrix = np.full((len(ys), len(xs)), np.nan)
-        across = {level: place for place, level in enumerate(xs)}
-        down = {level: place for place, level in enumerate(ys)}
-        values = cells.column(value)
-        for place, (a, b) in enumerate(
-            zip(cells.column(x), cells.column(y), strict=True)
-        ):
-            matrix[down[parquet.plain(b)], across[parquet.plain(a)]] = values[place]
-        return xs, ys, matrix
+        return matrix(cells.column(x), cells.column(y), cells.column(value))
+
+    def cite(self) -> str:
+        """Return the BibTeX of the data and the starts of the runs."""
+        return bibliography([Source(**source) for source in self.sources])
 
     def settings(self, index: int) -> dict[str, Any]:
         """Return the settings of a row, as a file of `thalweg run` would hold them.
@@ -284,14 +273,13 @@ class Table:
         """
         import xarray  # noqa: PLC0415  (a heavy guest)
 
-        axes = [_words(self.column(name)) for name in self.axes]
-        levels = [_levels(axis) for axis in axes]
-        shape = tuple(len(level) for level in levels)
-        where = [
-            np.array([level.index(parquet.plain(v)) for v in axis], dtype=np.int64)
-            for axis, level in zip(axes, levels, strict=True)
-        ]
-        flat = np.ravel_multi_index(where, shape) if shape else np.zeros(len(self), int)
+        axes = [words(self.column(name)) for name in self.axes]
+        ticks = [levels(self.column(name)) for name in self.axes]
+        shape = tuple(map(len, ticks))
+        flat = np.zeros(len(self), dtype=np.int64)
+        for axis, tick in zip(axes, ticks, strict=True):
+            place = {level: at for at, level in enumerate(tick)}
+            flat = flat * len(tick) + [place[value] for value in axis.tolist()]
         if np.unique(flat).size < len(self):
             raise DomainError(
                 "two rows lie at the same place, so the table is no grid; use its "
@@ -307,7 +295,7 @@ class Table:
             full = np.full(int(np.prod(shape)), none, dtype=kind)
             full[flat] = values
             data[name] = (self.axes, full.reshape(shape))
-        return xarray.Dataset(data, coords=dict(zip(self.axes, levels, strict=True)))
+        return xarray.Dataset(data, coords=dict(zip(self.axes, ticks, strict=True)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as plain values, column by column."""
@@ -338,6 +326,9 @@ class Table:
             "design": self.design,
             "whole": self.whole,
             "remarks": list(self.remarks),
+            "sources": [dict(source) for source in self.sources],
+            "version": thalweg.__version__,
+            "cite": self.cite(),
         }
         return parquet.packed(self.rows, {"thalweg.sweep": json.dumps(about)})
 
@@ -365,6 +356,7 @@ class Table:
                 about["design"],
                 about["whole"],
                 tuple(about["remarks"]),
+                tuple(about["sources"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(
@@ -385,38 +377,10 @@ class Table:
         return counted if only is None else counted & (self.column(STATUS) == only)
 
     def _combinations(self, names: tuple[str, ...]) -> tuple[list[int], np.ndarray]:
-        """Return the first row of every combination, and each row's number of it."""
-        seen: dict[tuple[Any, ...], int] = {}
-        firsts, codes = [], np.zeros(len(self), dtype=np.int64)
-        columns = [_words(self.column(name)) for name in names]
-        for row in range(len(self)):
-            here = tuple(parquet.plain(column[row]) for column in columns)
-            if here not in seen:
-                seen[here] = len(seen)
-                firsts.append(row)
-            codes[row] = seen[here]
-        return firsts, codes
+        if names:
+            return combinations([self.column(name) for name in names])
+        return [0] if len(self) else [], np.zeros(len(self), dtype=np.int64)
 
 
 def _several(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def _reduction(name: str) -> Callable[[np.ndarray], float]:
-    if name not in REDUCTIONS:
-        raise unknown(name, REDUCTIONS, "the list of reductions")
-    return REDUCTIONS[name]
-
-
-def _words(values: np.ndarray) -> np.ndarray:
-    """Return a column of lists as one of words, which can be told apart by a hash."""
-    if values.dtype != object:
-        return values
-    told = [v if isinstance(v, str | None) else json.dumps(list(v)) for v in values]
-    return np.array(told, dtype=object)
-
-
-def _levels(values: np.ndarray) -> list[Any]:
-    """Return the different values: numbers ascending, words as they come."""
-    plain = list(dict.fromkeys(parquet.plain(value) for value in _words(values)))
-    return sorted(plain) if values.dtype != object else plain

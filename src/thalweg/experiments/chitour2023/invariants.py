@@ -1,23 +1,21 @@
 """What neighbouring layers differ by: kept by the flow, nearly so by descent."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
 from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workplace
+from thalweg.experiments._chains import gradient, invariants, step
 from thalweg.experiments._columns import columns
-from thalweg.motion.descend import descend
-from thalweg.motion.flow import flow
-from thalweg.problem.moments import Moments
-from thalweg.problem.nets import LinearNet
-from thalweg.problem.problem import Problem
 from thalweg.report import look
 
-TOLERANCE = 1e-10
+TOLERANCE = 1e-12
 """Of a step of the flow's solver, relative."""
 
 
@@ -54,38 +52,22 @@ class Invariants(AbstractExperiment):
 
     def measure(self, settings: dict[str, Any], work: Workplace) -> dict[str, Table]:
         """Return the drifts in time, and of each step size at the horizon."""
-        problem, start = _posed(settings)
+        target, start = _posed(settings)
         horizon, records = settings["horizon"], settings["records"]
         times = np.linspace(0, horizon, records + 1)
-        path = flow(
-            problem,
-            start,
-            times=times,
-            rtol=TOLERANCE,
-            gradient_tolerance=0.0,
-            measures=("invariants",),
-        )
-        rows = [(0.0, *row) for row in zip(times, _drift(path), strict=True)]
-        ends, steps = [], settings["step_sizes"]
-        for place, step in enumerate(steps):
-            work.say(f"descent with step {step:.2g}", (1 + place) / (1 + len(steps)))
-            iterations = round(horizon / step)
-            kept = np.unique(np.linspace(0, iterations, records + 1).round())
-            run = descend(
-                problem,
-                start,
-                step_size=step,
-                iterations=iterations,
-                at=kept,
-                measures=("invariants",),
-            )
-            drift = _drift(run)
-            rows += [(step, *row) for row in zip(run.clock * step, drift, strict=True)]
-            ends.append((step, drift[-1], drift[1]))
-        one = _one_step(problem, start, steps[0])
+        drifts = _drifts(start, _flow(target, start, times))
+        rows = [(0.0, *row) for row in zip(times, drifts, strict=True)]
+        ends, sizes = [], settings["step_sizes"]
+        for place, size in enumerate(sizes):
+            work.say(f"descent with step {size:.2g}", place / len(sizes))
+            kept = np.linspace(0, round(horizon / size), records + 1).round()
+            drifts = _drifts(start, _descent(target, start, size, kept))
+            rows += [(size, *row) for row in zip(kept * size, drifts, strict=True)]
+            ends.append((size, drifts[-1]))
+        one = _one_step(target, start, sizes[0])
         return {
             "drifts": columns(("step_size", "time", "drift"), rows),
-            "ends": columns(("step_size", "drift", "first_record"), ends),
+            "ends": columns(("step_size", "drift"), ends),
             "one_step": columns(("measured", "formula", "gap"), [one]),
         }
 
@@ -157,50 +139,73 @@ class Invariants(AbstractExperiment):
         right.legend(loc="upper left")
 
 
-def _posed(settings: dict[str, Any]) -> tuple[Problem, tuple[np.ndarray, ...]]:
+def _posed(settings: dict[str, Any]) -> tuple[np.ndarray, list[np.ndarray]]:
     widths = settings["widths"]
     target = np.zeros((widths[-1], widths[0]))
     np.fill_diagonal(target, settings["target"])
-    problem = Problem(LinearNet(tuple(widths)), Moments.whitened(target))
     draw = np.random.default_rng(settings["seed"]).standard_normal
-    return problem, tuple(settings["std"] * draw(shape) for shape in problem.net.shapes)
+    shapes = zip(widths[1:], widths[:-1], strict=True)
+    return target, [settings["std"] * draw(shape) for shape in shapes]
 
 
-def _drift(path: Any) -> np.ndarray:
-    """Return the largest Frobenius norm of a change since the start, in time."""
-    column = np.asarray(path["invariants"])
-    return np.sqrt(np.sum((column - column[0]) ** 2, axis=(2, 3))).max(axis=1)
+def _flow(
+    target: np.ndarray, start: list[np.ndarray], times: np.ndarray
+) -> Iterator[list[np.ndarray]]:
+    """Yield the layers of the gradient flow at the times."""
+    shapes = [layer.shape for layer in start]
+    cuts = np.cumsum([layer.size for layer in start])[:-1]
+
+    def layers_of(state: np.ndarray) -> list[np.ndarray]:
+        parts = zip(np.split(state, cuts), shapes, strict=True)
+        return [part.reshape(shape) for part, shape in parts]
+
+    def speed(_time: float, state: np.ndarray) -> np.ndarray:
+        slopes = gradient(target, layers_of(state))
+        return -np.concatenate([slope.ravel() for slope in slopes])
+
+    path = solve_ivp(
+        speed,
+        (0, times[-1]),
+        np.concatenate([layer.ravel() for layer in start]),
+        "DOP853",
+        t_eval=times,
+        rtol=TOLERANCE,
+        atol=TOLERANCE / 100,
+    )
+    yield from map(layers_of, path.y.T)
+
+
+def _descent(
+    target: np.ndarray, start: list[np.ndarray], size: float, kept: np.ndarray
+) -> Iterator[list[np.ndarray]]:
+    """Yield the layers of a descent at the iterations."""
+    layers = start
+    yield layers
+    for earlier, later in pairwise(kept.astype(int)):
+        for _ in range(later - earlier):
+            layers = step(target, layers, size)
+        yield layers
+
+
+def _drifts(start: list[np.ndarray], states: Iterable[list[np.ndarray]]) -> list[float]:
+    """Return the largest change of an invariant since the start, state by state."""
+    first = invariants(start)
+    return [
+        _largest([a - b for a, b in zip(invariants(layers), first, strict=True)])
+        for layers in states
+    ]
 
 
 def _one_step(
-    problem: Problem, start: tuple[np.ndarray, ...], step: float
+    target: np.ndarray, start: list[np.ndarray], size: float
 ) -> tuple[float, float, float]:
     """Return the change of one step, what the formula gives, and the gap between."""
-    slopes = _gradient(np.asarray(problem.target), start)
-    after = [layer - step * slope for layer, slope in zip(start, slopes, strict=True)]
-    changes = [
-        a - b for a, b in zip(_invariants(after), _invariants(start), strict=True)
-    ]
-    formula = [step**2 * gap for gap in _invariants(slopes)]
+    after = invariants(step(target, start, size))
+    changes = [a - b for a, b in zip(after, invariants(start), strict=True)]
+    formula = [size**2 * gap for gap in invariants(gradient(target, start))]
     gaps = [a - b for a, b in zip(changes, formula, strict=True)]
     return _largest(changes), _largest(formula), _largest(gaps)
 
 
-def _gradient(target: np.ndarray, layers: Any) -> list[np.ndarray]:
-    residual = np.linalg.multi_dot(layers[::-1]) - target
-    slopes = []
-    for place in range(len(layers)):
-        above = reduce(np.matmul, layers[:place:-1], np.eye(len(target)))
-        below = reduce(np.matmul, layers[:place][::-1], np.eye(layers[place].shape[1]))
-        slopes.append(above.T @ residual @ below.T)
-    return slopes
-
-
-def _invariants(layers: Any) -> list[np.ndarray]:
-    pairs = zip(layers[:-1], layers[1:], strict=True)
-    return [above.T @ above - below @ below.T for below, above in pairs]
-
-
 def _largest(matrices: list[np.ndarray]) -> float:
     return float(max(np.linalg.norm(matrix) for matrix in matrices))
-

@@ -142,7 +142,10 @@ class Staircase(AbstractExperiment):
             panel.set_xscale("log")
             panel.set_title(f"{int(depth)} layers", loc="left")
             panel.set_xlabel("iterations x step size")
-            panel.legend(loc="lower left", title="start")
+            panel.set_xlim(0.03, None)
+            panel.legend(loc="center left", bbox_to_anchor=(0, 0.56), title="start",
+                         frameon=True, facecolor=look.PAPER, edgecolor="none",
+                         framealpha=1)  # fmt: skip
         panels[0].set_ylabel("loss; dashed: all critical values")
 
 
@@ -227,6 +230,8 @@ def _name(panel: Any, visits: Table, rows: np.ndarray) -> None:
     for modes, value, start, end in zip(
         *(visits[name][rows] for name in ("modes", "value", "from", "to")), strict=True
     ):
+        if value == 0:
+            continue
         panel.annotate(
             f"learnt {modes}" if modes != "{}" else "none learnt",
             (np.sqrt(max(start, 0.05 * end) * end), value),
@@ -235,4 +240,3 @@ def _name(panel: Any, visits: Table, rows: np.ndarray) -> None:
             ha="center",
             fontsize=look.SMALL,
         )
-

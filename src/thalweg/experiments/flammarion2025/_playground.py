@@ -91,6 +91,6 @@ def promised(excess: float, goal: float, product: float, spread: float) -> float
     return float(math.ceil(count))
 
 
-def leading(depth: float) -> float:
+def leading(depth: int) -> float:
     r"""Return $3 \cdot 2^{d-2} / (1 - 2/d)$, the count from halves to leading order."""
     return 3 * 2 ** (depth - 2) / (1 - 2 / depth)

@@ -110,12 +110,16 @@ class Bound(AbstractExperiment):
             here, colour = curves["start"] == number, look.CURVES[number]
             after = curves["iteration"][here] + 1
             left.plot(after, curves["loss"][here], color=colour, label=str(name))
+            times = np.geomspace(1, starts["promised"][number], 200)
+            factor = 1 - starts["start_product"] ** 2 / (3 * starts["spread"] ** 4)
             left.plot(
-                after, curves["bound"][here], color=colour, linestyle=look.PROMISED
+                times,
+                starts["loss"][number] * factor[number] ** times,
+                color=colour,
+                linestyle=look.PROMISED,
             )
         left.set(xscale="log", yscale="log", ylim=(settings["accuracy"] / 3, 1))
         left.set(xlabel="iteration + 1", ylabel="loss; dashed: the bound")
-        left.legend(loc="lower left")
         places = np.arange(len(starts["start"]))
         shown = [
             ("iterations", "observed", look.CURVES[0], "o"),
@@ -135,7 +139,10 @@ class Bound(AbstractExperiment):
         right.set_yticks(places, starts["start"])
         right.set(xscale="log", ylim=(len(places) - 0.5, -0.5))
         right.set_xlabel(f"iterations to a loss of {settings['accuracy']:g}")
-        right.legend(loc="lower right")
+        right.legend(loc="upper right")
+        figure.legend(
+            *left.get_legend_handles_labels(), loc="outside upper left", ncols=5
+        )
 
 
 def _sharp(product: float, step: float, depth: int, goal: float) -> int:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from thalweg._core.outcome import Outcome
 from thalweg._core.papers import CS439
 from thalweg._core.source import Source
 from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workplace
@@ -34,8 +35,8 @@ class Catch(AbstractExperiment):
         """Return the depths counted by steps and by leaps, and the accuracy."""
         paper = scale == "paper"
         return {
-            "steps": list(range(3, 21 if paper else 17)),
-            "leaps": list(range(16, 41, 2)) if paper else [16],
+            "steps": list(range(3, 19 if paper else 15)),
+            "leaps": list(range(16, 41, 2)) if paper else [14],
             "accuracy": 1e-6,
         }
 
@@ -149,6 +150,7 @@ def _by_leaps(depth: int, goal: float) -> int:
         records=2,
         throw=True,
     )
+    assert isinstance(path.outcome, Outcome)
     return int(path.outcome.iteration)
 
 

@@ -11,8 +11,8 @@ from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workpl
 from thalweg.experiments.flammarion2025 import _playground as play
 from thalweg.report import look
 
-LOGARITHM = -1.0
-r"""Stands for $b = \ln d$ in a table."""
+LOGARITHM = "1 - ln(d)/d"
+HALVES = "1/2"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class NearOne(AbstractExperiment):
         "For a time polynomial in the depth one must start at distance O(1/sqrt(d)) "
         "from optimality, as at x_i = 1 - b/d."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.1, "paper": 1.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.4, "paper": 0.5}
+    size: ClassVar[tuple[float, float]] = (6.4, 4.0)
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the depths, the numbers b and the accuracy of a scale."""
@@ -42,13 +43,13 @@ class NearOne(AbstractExperiment):
     def measure(self, settings: dict[str, Any], work: Workplace) -> dict[str, Table]:
         r"""Return a row a depth and offset, $b = \ln d$ and halves among them."""
         rows = [
-            (depth, offset, 1 - (np.log(depth) if offset < 0 else offset) / depth)
-            for offset in [*settings["offsets"], LOGARITHM]
+            (depth, _name(offset), 1 - offset / depth)
+            for offset in settings["offsets"]
             for depth in settings["depths"]
         ]
-        few = range(4, settings["halves_up_to"] + 1)
-        rows += [(depth, depth / 2, 0.5) for depth in few]
-        depths, offsets, factors = (np.array(c) for c in zip(*rows, strict=True))
+        rows += [(d, LOGARITHM, 1 - np.log(d) / d) for d in settings["depths"]]
+        rows += [(d, HALVES, 0.5) for d in range(4, settings["halves_up_to"] + 1)]
+        depths, names, factors = (np.array(c) for c in zip(*rows, strict=True))
         goal = settings["accuracy"]
         product = factors**depths
         asked = [
@@ -57,7 +58,7 @@ class NearOne(AbstractExperiment):
         return {
             "starts": {
                 "depth": depths,
-                "offset": offsets,
+                "start": names,
                 "factor": factors,
                 "distance": (1 - factors) * np.sqrt(depths),
                 "iterations": play.steps_of_equals(factors, depths, np.array(goal)),
@@ -72,13 +73,13 @@ class NearOne(AbstractExperiment):
         table = tables["starts"]
         told = []
         for offset in settings["offsets"]:
-            deep = _row(table, offset)
+            deep = table["start"] == _name(offset)
             last = float(table["iterations"][deep][-1])
             limit = _limit(offset, settings["accuracy"])
             told.append((offset, last, limit))
         largest = max(abs(last / limit - 1) for _, last, limit in told)
         asked = table["iterations"] <= table["promised"]
-        slow = _row(table, LOGARITHM)
+        slow = table["start"] == LOGARITHM
         power = _power(table["depth"][slow], table["iterations"][slow])
         offsets = ", ".join(f"{offset:g}" for offset, *_ in told)
         return [
@@ -115,7 +116,7 @@ class NearOne(AbstractExperiment):
         """Draw iterations against depth, a curve an offset, bounds dashed."""
         table, axes = tables["starts"], figure.add_subplot()
         for place, offset in enumerate(settings["offsets"]):
-            here = _row(table, offset)
+            here = table["start"] == _name(offset)
             axes.plot(
                 table["depth"][here],
                 table["iterations"][here],
@@ -131,7 +132,7 @@ class NearOne(AbstractExperiment):
                 linewidth=1,
                 color=look.CURVES[place],
             )
-        here = _row(table, LOGARITHM)
+        here = table["start"] == LOGARITHM
         axes.plot(
             table["depth"][here],
             table["iterations"][here],
@@ -140,7 +141,7 @@ class NearOne(AbstractExperiment):
             color=look.CURVES[6],
             label=r"$1 - \ln(d)/d$",
         )
-        here = table["factor"] == 0.5
+        here = table["start"] == HALVES
         axes.plot(
             table["depth"][here],
             table["iterations"][here],
@@ -152,12 +153,11 @@ class NearOne(AbstractExperiment):
         axes.set(xscale="log", yscale="log", ylim=(5, None))
         axes.set(xlabel="depth $d$; dashed: the theorem's bound")
         axes.set_ylabel(f"iterations to a loss of {settings['accuracy']:g}")
-        axes.legend(title="all factors start at", ncols=2, loc="center right")
+        figure.legend(title="all factors start at", ncols=6, loc="outside upper center")
 
 
-def _row(table: Table, offset: float) -> np.ndarray:
-    """Return the places of one offset, by depth, those of halves left out."""
-    return np.flatnonzero((table["offset"] == offset) & (table["factor"] != 0.5))
+def _name(offset: float) -> str:
+    return f"1 - {offset:g}/d"
 
 
 def _limit(offset: float, goal: float) -> float:

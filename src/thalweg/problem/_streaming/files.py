@@ -91,15 +91,16 @@ def found(system: Any, path: str, shown: str) -> list[tuple[Any, str]]:
     """
     try:
         info = system.get_file_info(path)
-        if info.type == filesystems.FileType.NotFound:
-            raise DataError(f"there is no file or folder {shown}; check the path.")
-        if info.is_file:
-            return [(info, Path(path).name)]
-        inside = system.get_file_info(filesystems.FileSelector(path, recursive=True))
+        inside = []
+        if info.type == filesystems.FileType.Directory:
+            selected = filesystems.FileSelector(path, recursive=True)
+            inside = system.get_file_info(selected)
     except OSError as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{shown} cannot be opened: {told(error)}.") from error
+    if info.type == filesystems.FileType.NotFound:
+        raise DataError(f"there is no file or folder {shown}; check the path.")
+    if info.is_file:
+        return [(info, Path(path).name)]
     base = path.rstrip("/") + "/"
     named = [(info, info.path.removeprefix(base)) for info in inside if info.is_file]
     files = [

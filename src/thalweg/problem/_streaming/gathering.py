@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from thalweg._core.errors import DataError
 from thalweg.problem._streaming.choosing import Chosen
 from thalweg.problem._streaming.files import File
@@ -123,7 +121,7 @@ def note_of(
         named = ", ".join(map(str, gathered.named))
         more = gathered.bad_rows - len(gathered.named)
         tail = f", and {more:,} more" if more else ""
-        told.append(f"left out {gathered.bad_rows:,} bad rows: {named}{tail}")
+        told.append(f"left out {_counted(gathered.bad_rows)}: {named}{tail}")
     if gathered.changed:
         told.append(
             "read again, having changed since the parts were written: "
@@ -133,15 +131,17 @@ def note_of(
 
 
 def _sentence(piece: Piece) -> str:
-    count = piece.bad_rows
-    rows = "1 row" if count == 1 else f"{count:,} rows"
     return (
-        f"{piece.named[0]}; the piece it is in has {rows} with numbers that are "
-        "missing, infinite or too large: mend them, or leave them out by on_bad='skip'."
+        f"{piece.named[0]}; the piece of the file it is in holds "
+        f"{_counted(piece.bad_rows)}: mend them, or leave them out with on_bad='skip'."
     )
+
+
+def _counted(rows: int) -> str:
+    return "1 bad row" if rows == 1 else f"{rows:,} bad rows"
 
 
 def _refined(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     """Return which columns are equal in both; the first stands for its equals."""
-    pairs = list(zip(one, other, strict=True)) if one else list(zip(other, other))
+    pairs = list(zip(one or other, other, strict=True))
     return tuple(pairs.index(pair) for pair in pairs)

@@ -20,6 +20,17 @@ from thalweg.problem._streaming.sums import Sums, block_rows
 FILES = "files.json"
 FORMAT = 1
 
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 class Parts:
     """A folder of finished pieces.
@@ -78,13 +89,12 @@ class Parts:
         if self._folder is None:
             return None
         try:
-            with np.load(self._file(task), allow_pickle=False) as file:
+            with open(self._file(task), "rb") as stream:
+                file = np.load(stream, allow_pickle=False)
                 arrays = {name: file[name] for name in file.files}
             digest = str(arrays.pop("sha256"))
             return _unpacked(arrays) if digest == content_hash(arrays) else None
-        except (OSError, ValueError, KeyError, EOFError, TypeError):
-            return None
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError):
+        except _DAMAGE:
             return None
 
     def save(self, task: Task, piece: Piece) -> None:

@@ -127,27 +127,36 @@ def _batches(
     reader: Any, fragment: Fragment, names: Sequence[str]
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yield the row before the first, and the columns, of what fits into memory."""
-    most = max(CELLS // len(names), 1)
     for number in fragment.groups:
-        row, rows = sum(fragment.file.groups[:number]), fragment.file.groups[number]
+        row = sum(fragment.file.groups[:number])
         try:
-            if rows <= most:
-                tables = iter(
-                    [reader.read_row_group(number, list(names), use_threads=False)]
-                )
-            else:
-                tables = reader.iter_batches(
-                    most, row_groups=[number], columns=list(names), use_threads=False
-                )
-            for table in tables:
-                if table.num_rows:
-                    yield row, [_numbers(table.column(name)) for name in names]
-                row += table.num_rows
+            for table in _tables(reader, number, names):
+                rows, columns = table.num_rows, [_numbers(c) for c in table.columns]
+                del table
+                if rows:
+                    yield row, columns
+                columns.clear()  # before the next are read, or memory doubles
+                row += rows
         except (OSError, pa.ArrowException) as error:
             raise DataError(
                 f"{fragment.file.name} is damaged in row group {number + 1}: "
                 f"{told(error)}; write it again."
             ) from error
+
+
+def _tables(reader: Any, number: int, names: Sequence[str]) -> Iterator[Any]:
+    """Yield a row group whole, or in parts if it is large."""
+    most = max(CELLS // len(names), 1)
+    if reader.metadata.row_group(number).num_rows <= most:
+        yield reader.read_row_group(number, list(names), use_threads=False).select(
+            list(names)
+        )
+        return
+    parts = reader.iter_batches(
+        most, row_groups=[number], columns=list(names), use_threads=False
+    )
+    for part in parts:
+        yield part.select(list(names))
 
 
 def _numbers(column: Any) -> np.ndarray:

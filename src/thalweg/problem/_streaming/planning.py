@@ -13,16 +13,14 @@ def planned(
 ) -> tuple[Any, list[File], Chosen]:
     """Return the files and the columns, from the footers alone."""
     system, inside = located(shown)
-    files: list[File] = []
-    columns: Chosen | None = None
-    for info, name in found(system, inside, shown):
+    (info, name), *others = found(system, inside, shown)
+    first, schema = described(system, info, name)
+    columns = chosen(name, schema, targets, features)
+    files = [first]
+    for info, name in others:
         file, schema = described(system, info, name)
-        if columns is None:
-            columns = chosen(name, schema, targets, features)
-        else:
-            check_same(files[0].name, columns, name, schema)
+        check_same(first.name, columns, name, schema)
         files.append(file)
-    assert columns is not None  # noqa: S101
     return system, files, columns
 
 

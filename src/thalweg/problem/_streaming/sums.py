@@ -22,11 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.blas import dsyrk
 
 from thalweg.problem.columns import LARGEST_ENTRY
 
-ROWS = 2048
+ROWS = 4096
 """Most rows of a block: few enough for the cache and for the error bound."""
 
 CELLS = 2**18
@@ -99,16 +98,15 @@ def sums_of(columns: Sequence[np.ndarray], triangular: bool) -> Sums:
             offsets[number] = block.sum(axis=0) / len(block)
             block -= offsets[number]
             if triangular:
-                triangles.append(np.linalg.qr(block, mode="r"))
+                triangles.append(_triangle(block))
             else:
-                products = _with_products(products, block)
+                products += block.T @ block
         lengths = np.minimum(size, rows - np.array(begins, dtype=np.float64))
         high, low, apart = _between(firsts, offsets, lengths)
         if triangular:
-            matrix = np.linalg.qr(np.vstack([*triangles, apart]), mode="r")
+            matrix = _triangle(np.vstack([*triangles, apart]))
         else:
-            lower = np.tril(_with_products(products, np.asfortranarray(apart)))
-            matrix = lower + np.tril(lower, -1).T
+            matrix = products + apart.T @ apart
     return Sums(rows, high, low, matrix, triangular)
 
 
@@ -136,10 +134,14 @@ def merged(one: Sums, other: Sums) -> Sums:
     apart *= (one.rows * (other.rows / rows)) ** 0.5
     if one.triangular:
         stacked = np.vstack([one.matrix, other.matrix, apart[None, :]])
-        matrix = np.linalg.qr(stacked, mode="r")
+        matrix = _triangle(stacked)
     else:
         matrix = one.matrix + other.matrix + np.outer(apart, apart)
     return Sums(rows, high, low, matrix, one.triangular)
+
+
+def _triangle(matrix: np.ndarray) -> np.ndarray:
+    return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 
 def _load(
@@ -147,16 +149,8 @@ def _load(
 ) -> None:
     """Copy rows into a block, each column less its number in `first`."""
     end = begin + len(block)
-    for place, column in enumerate(columns):
-        np.subtract(column[begin:end], first[place], out=block[:, place])
-
-
-def _with_products(products: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """Return the lower triangle of products with those of a block added."""
-    added: np.ndarray = dsyrk(
-        1.0, block, 1.0, products, trans=1, lower=1, overwrite_c=1
-    )
-    return added
+    for column, start, into in zip(columns, first, block.T, strict=True):
+        np.subtract(column[begin:end], start, out=into)
 
 
 def _between(

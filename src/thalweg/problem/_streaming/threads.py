@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 MOST = 8
 """Threads at most: memory grows with them, and a disk feeds no more."""
@@ -30,18 +30,13 @@ class Threads:
     count: int | None = None
 
     def map(
-        self,
-        function: Callable[[Any], Any],
-        tasks: Sequence[Any],
-        *,
-        on_result: Callable[[int, Any], None] | None = None,
+        self, function: Callable[[Any], Any], tasks: Sequence[Any]
     ) -> Iterator[tuple[int, Any]]:
         """Yield the place and the result of each task as they are finished.
 
         Args:
             function: What is done with a task.
             tasks: What it is done with.
-            on_result: Called with each place and result too.
 
         Yields:
             Places and results.
@@ -58,9 +53,6 @@ class Threads:
                         return
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in sorted(done, key=running.__getitem__):
-                        place, result = running.pop(future), future.result()
-                        if on_result is not None:
-                            on_result(place, result)
-                        yield place, result
+                        yield running.pop(future), future.result()
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from thalweg.sweep.fitting import available
+
 
 @dataclass(frozen=True)
 class AbstractEngine:
@@ -34,3 +36,7 @@ class AbstractEngine:
             Place in `tasks`, and the result. What a task raises is raised here. When
             the caller stops asking (Ctrl-C included) nothing goes on behind it.
         """
+
+    def ceiling(self) -> int:
+        """Return how many bytes a task may take; all that is free here unless said."""
+        return available()

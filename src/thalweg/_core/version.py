@@ -1,0 +1,3 @@
+"""The version of the package, for cards and certificates."""
+
+VERSION = "0.1.0"

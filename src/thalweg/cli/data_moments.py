@@ -1,0 +1,118 @@
+"""`thalweg data moments`: second moments of Parquet files of any size."""
+
+import time
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from thalweg.cli import place, telling
+
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+def moments(
+    path: str,
+    /,
+    *,
+    targets: str,
+    out: str,
+    features: str | None = None,
+    center: bool = True,
+    inputs_only: Flag = False,
+    whiten: bool = True,
+    labels: str = "raw",
+    scale: str = "mean",
+    bias: Flag = False,
+    method: str = "moments",
+    on_bad: str = "fail",
+    parts: str | None = None,
+    overwrite: Flag = False,
+    json: Flag = False,
+) -> int:
+    """Read Parquet files of any size once, and keep what training needs of them.
+
+    A run on the result has `data.moments = "FOLDER"` in its settings.
+
+    Args:
+        path: A Parquet file, a folder of them, or a URL of either.
+        targets: Columns to predict: a,b.
+        out: Folder of the result.
+        features: Columns to predict from: a,b; all others of numbers by default.
+        center: Subtract the means.
+        inputs_only: Subtract those of the inputs only.
+        whiten: Change to white coordinates.
+        labels: Leave them raw, make them standard or unit.
+        scale: Divide by the number of samples, mean, or not, sum.
+        bias: Append a constant coordinate.
+        method: Add products, moments, or merge triangles, qr, for data whose
+            directions span more than six orders of magnitude.
+        on_bad: What to do with rows that lack a number: fail or skip.
+        parts: Folder for finished pieces; after an interruption the same command goes
+            on from there.
+        overwrite: Replace an earlier result.
+        json: Print one JSON object: `path`, `out`, `samples`, `features`, `outputs`,
+            `rank`, `constant`, `target_singular_values`, `preparation`, `seconds`.
+
+    Returns:
+        The exit code.
+    """
+    from thalweg.cli.progress import Watch
+    from thalweg.problem.moments import Moments
+
+    place.check(out, overwrite, resumable=False)
+    begun = time.perf_counter()
+    with Watch(not json) as watch:
+        watch.phase("reading")
+        made = Moments.from_parquet(
+            path,
+            _names(targets),
+            features=None if features is None else _names(features),
+            center="inputs" if inputs_only and center else center,
+            whiten=whiten,
+            labels=labels,
+            scale=scale,
+            bias=bias,
+            method=method,
+            on_bad=on_bad,
+            parts=parts,
+            on_progress=watch.rows,
+        )
+        folder = made.save(out)
+    record = _record(made) | {"path": path, "out": str(folder)}
+    record["seconds"] = time.perf_counter() - begun
+    if json:
+        telling.say_json(record)
+        return 0
+    telling.say(
+        f"{record['samples']:,} samples, {record['features']:,} features, "
+        f"{record['outputs']:,} outputs, read in {record['seconds']:.1f} s"
+    )
+    for line in record["preparation"]:
+        telling.say(line)
+    values = ", ".join(f"{v:.6g}" for v in record["target_singular_values"][:12])
+    telling.say(f"target: singular values {values}")
+    telling.say(f"constant: {record['constant']:.9g}")
+    telling.say(f"saved in {folder}; a run on it has data.moments = {str(folder)!r}")
+    return 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _record(made: Any) -> dict[str, Any]:
+    import numpy as np
+
+    values = np.linalg.svd(np.asarray(made.target), compute_uv=False)
+    plain: dict[str, Any] = telling.plain(
+        {
+            "samples": made.samples,
+            "features": made.preparation.features,
+            "outputs": made.outputs_width,
+            "rank": made.rank,
+            "constant": made.constant,
+            "target_singular_values": values,
+            "preparation": made.preparation.lines(),
+        }
+    )
+    return plain

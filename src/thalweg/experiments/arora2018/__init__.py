@@ -1,0 +1,1 @@
+"""Acceleration by depth: figures of Arora, Cohen, Hazan, 2018."""

@@ -1,0 +1,1 @@
+"""Saxe, McClelland, Ganguli: exact learning curves, measured."""

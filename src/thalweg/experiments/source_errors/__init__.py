@@ -1,0 +1,1 @@
+"""What the sources print, and what is true: a figure for every error found."""

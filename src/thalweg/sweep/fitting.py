@@ -1,0 +1,63 @@
+"""How many bytes a run takes, beside those there are."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thalweg._core.errors import ConfigError
+
+SHARE = 4
+"""A task stays below this part of what its thread or worker may take."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Asked for the bytes of a run, refuses what cannot be carried out.
+
+    Attributes:
+        ceiling: Bytes a task may take.
+    """
+
+    ceiling: int
+
+    def __call__(self, settings: Mapping[str, Any]) -> int:
+        """Return the bytes that a run adds to a task.
+
+        Args:
+            settings: Its plain settings.
+
+        Returns:
+            An estimate.
+
+        Raises:
+            ConfigError: If a single run is above the ceiling.
+        """
+        from thalweg.motion.ends import memory_of  # noqa: PLC0415  (needs JAX)
+        from thalweg.request.posing import problem_of  # noqa: PLC0415
+        from thalweg.request.settings import Settings  # noqa: PLC0415
+
+        problem, _ = problem_of(Settings.model_validate(settings))
+        alone, two = memory_of(problem, 1), memory_of(problem, 2)
+        if alone > self.ceiling:
+            raise ConfigError(
+                f"a run of widths {problem.net.widths} takes about {_told(alone)}, and "
+                f"{_told(self.ceiling)} are there for it; make the net smaller, or "
+                "raise memory."
+            )
+        return two - alone
+
+
+def available() -> int:
+    """Return the bytes of memory that are free on this machine."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        told = dict(line.split(":") for line in lines)
+        return int(told["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _told(size: int) -> str:
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"

@@ -1,0 +1,105 @@
+"""Columns brought together: combinations of values, reductions, phase diagrams."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from thalweg._core.errors import unknown
+from thalweg.sweep.parquet import plain
+
+REDUCTIONS: dict[str, Callable[[np.ndarray], float]] = {
+    "median": lambda values: float(np.median(values)),
+    "mean": lambda values: float(np.mean(values)),
+    "min": lambda values: float(np.min(values)),
+    "max": lambda values: float(np.max(values)),
+    "sum": lambda values: float(np.sum(values)),
+    "count": lambda values: float(values.size),
+}
+"""What makes one number of many."""
+
+
+def reduction(name: str) -> Callable[[np.ndarray], float]:
+    """Return a reduction by name; of no numbers it gives NaN, or a count of zero.
+
+    Args:
+        name: One of `REDUCTIONS`.
+
+    Returns:
+        The function.
+
+    Raises:
+        UnknownName: If there is none.
+
+    Example:
+        >>> reduction("median")(np.array([3.0, 1.0, 2.0]))
+        2.0
+    """  # noqa: DOC501
+    if name not in REDUCTIONS:
+        raise unknown(name, REDUCTIONS, "the list of reductions")
+    chosen, empty = REDUCTIONS[name], 0.0 if name == "count" else float("nan")
+    return lambda values: chosen(values) if values.size else empty
+
+
+def combinations(columns: Sequence[np.ndarray]) -> tuple[list[int], np.ndarray]:
+    """Return the first row of every combination, and each row's number of it.
+
+    Args:
+        columns: Equally long columns; at least one.
+
+    Returns:
+        Places of first rows, in order of appearance; numbers of combinations.
+
+    Example:
+        >>> firsts, codes = combinations([np.array([5, 5, 7, 5])])
+        >>> firsts, codes.tolist()
+        ([0, 2], [0, 0, 1, 0])
+    """
+    seen: dict[tuple[Any, ...], int] = {}
+    firsts: list[int] = []
+    rows = list(zip(*(words(column).tolist() for column in columns), strict=True))
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for row, here in enumerate(rows):
+        if here not in seen:
+            seen[here] = len(seen)
+            firsts.append(row)
+        codes[row] = seen[here]
+    return firsts, codes
+
+
+def levels(values: np.ndarray) -> list[Any]:
+    """Return the different values: numbers ascending, words as they come."""
+    different = list(dict.fromkeys(words(values).tolist()))
+    return sorted(different) if values.dtype != object else different
+
+
+def words(values: np.ndarray) -> np.ndarray:
+    """Return a column of lists as one of words, which a hash can tell apart."""
+    if values.dtype != object:
+        return values
+    told = [v if isinstance(v, str | None) else json.dumps(plain(v)) for v in values]
+    return np.array(told, dtype=object)
+
+
+def matrix(
+    across: np.ndarray, down: np.ndarray, values: np.ndarray
+) -> tuple[list[Any], list[Any], np.ndarray]:
+    """Return values laid out over two columns.
+
+    Args:
+        across: The column along the rows of the matrix.
+        down: The column down them.
+        values: A number for every pair; no pair twice.
+
+    Returns:
+        The levels of both, and the matrix, NaN where there is no pair.
+    """
+    xs, ys = levels(across), levels(down)
+    right = {level: place for place, level in enumerate(xs)}
+    below = {level: place for place, level in enumerate(ys)}
+    found = np.full((len(ys), len(xs)), np.nan)
+    pairs = zip(words(across).tolist(), words(down).tolist(), values, strict=True)
+    for x, y, value in pairs:
+        found[below[y], right[x]] = value
+    return xs, ys, found
