@@ -26,7 +26,7 @@ def test_the_figures_of_every_source_stand_on_the_shelf():
     assert {"flammarion2025", "source_errors", "zhao2023", "arora2018"} <= papers
 
 
-@pytest.mark.parametrize("name", shelf)
+@pytest.mark.parametrize("name", list(shelf))
 def test_a_card_says_what_is_shown_and_how_long_it_takes(name):
     entry = shelf.entry(name)
     assert entry.source.place
@@ -38,7 +38,7 @@ def test_a_card_says_what_is_shown_and_how_long_it_takes(name):
     assert entry.seconds["tiny"] <= entry.seconds["paper"] <= 1200
 
 
-@pytest.mark.parametrize("name", shelf)
+@pytest.mark.parametrize("name", list(shelf))
 @pytest.mark.parametrize("scale", SCALES)
 def test_settings_are_plain_values_that_json_gives_back(name, scale):
     settings = shelf.make(name).settings(scale)
@@ -48,7 +48,7 @@ def test_settings_are_plain_values_that_json_gives_back(name, scale):
     )
 
 
-@pytest.mark.parametrize("name", shelf)
+@pytest.mark.parametrize("name", list(shelf))
 def test_the_tiny_scale_gives_tables_and_findings(name):
     found = tiny(name)
     assert found.tables
@@ -67,7 +67,7 @@ def test_the_tiny_scale_gives_tables_and_findings(name):
     assert report["command"] == f"thalweg reproduce {name} --scale tiny"
 
 
-@pytest.mark.parametrize("name", shelf)
+@pytest.mark.parametrize("name", list(shelf))
 def test_a_saved_reproduction_comes_back_and_is_drawn_alike(name, tmp_path):
     found = tiny(name)
     files = found.save(tmp_path / "it")
@@ -85,7 +85,7 @@ def test_a_saved_reproduction_comes_back_and_is_drawn_alike(name, tmp_path):
     assert any(panel.get_xlabel() or panel.get_title() for panel in panels)
 
 
-@pytest.mark.parametrize("name", shelf)
+@pytest.mark.parametrize("name", list(shelf))
 def test_the_same_settings_give_the_same_numbers(name):
     found = tiny(name)
     if found.seconds > QUICK:

@@ -37,7 +37,11 @@ def test_ranges_have_exact_ends_and_round_steps_between():
     }
     layout = lay_out(Design.of(BASE, over))
     std, step, seed, width = layout.pools
-    assert std == [1e-3, *(float(f"{10 ** (k / 2 - 3):.12g}") for k in range(1, 6)), 1.0]
+    assert std == [
+        1e-3,
+        *(float(f"{10 ** (k / 2 - 3):.12g}") for k in range(1, 6)),
+        1.0,
+    ]
     assert step == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     assert seed == [3, 4, 5, 6]
     assert width == [1, 10, 100, 1000]
@@ -163,13 +167,21 @@ RANGE = {"from": 0.1, "to": 1.0, "points": 3}
         ({"seed": 3}, {}, r"sweep\.over\.seed: 3 came; give a list"),
         ({"seed": [1, 1]}, {}, "1 came twice in the list"),
         ({"step_size": {**RANGE, "from": 2.0}}, {}, "goes from 2.0 to 1.0; from must"),
-        ({"step_size": {**RANGE, "from": 0, "spacing": "log"}}, {}, "from must be above"),
+        (
+            {"step_size": {**RANGE, "from": 0, "spacing": "log"}},
+            {},
+            "from must be above",
+        ),
         ({"step_size": {**RANGE, "pionts": 3}}, {}, "Did you mean 'points'"),
         ({"step_size": {"from": 0.1, "points": 3}}, {}, "'to' is missing"),
         ({"step_size": {**RANGE, "points": 1}}, {}, "points is 1; it must be"),
         ({"step_size": {"from": 0.1, "to": 1.0}}, {}, "points is missing"),
         ({"step_size": {**RANGE, "spacing": "logg"}}, {}, "spacing is 'logg'"),
-        ({"step_size": {**RANGE, "to": math.inf}}, {}, "to is inf; it must be a finite"),
+        (
+            {"step_size": {**RANGE, "to": math.inf}},
+            {},
+            "to is inf; it must be a finite",
+        ),
         ({}, {}, r"sweep\.over: is missing"),
         ({"out": ["a"]}, {}, "no number of a row depends on it"),
         ({"seed.a": [1]}, {}, "'seed' is no table"),

@@ -3,14 +3,17 @@
 import json
 import time
 
+import jax
 import numpy as np
 import pytest
 
 from thalweg._core.errors import ConfigError
 from thalweg.inits import shelf as inits
+from thalweg.problem.nets import LinearNet
 from thalweg.request.checking import looked_at
 from thalweg.request.settings import Settings
 from thalweg.sweep._fits import FREE
+from thalweg.sweep._layout import lay_out
 from thalweg.sweep.design import Design
 from thalweg.sweep.keys import key_of
 from thalweg.sweep.plan import Plan, bytes_per_run, plan
@@ -81,18 +84,18 @@ def drawn_design(rng):
         if raw == "range":
             raw = {"from": 1e-3, "to": 0.5, "spacing": "log"}
             raw |= {"points": 3} if design == "grid" else {}
+        if design == "grid" and isinstance(raw, dict) and "points" not in raw:
+            raw = {**raw, "points": 3}
         over[name] = raw
     sampled = {} if design == "grid" else {"design": design, "points": 12}
     return Design.of(base, over, **sampled)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_plan_is_that_of_validating_every_run(seed):
-    from thalweg.sweep._layout import lay_out
-
     rng = np.random.default_rng(seed)
     good = 0
-    for _ in range(40):
+    for _ in range(25):
         design = drawn_design(rng)
         layout = lay_out(design)
         columns = {n: layout.column(k) for k, n in enumerate(layout.names)}
@@ -108,7 +111,7 @@ def test_a_plan_is_that_of_validating_every_run(seed):
         made = plan(design)
         assert list(made.units) == [unit for unit, _ in expected]
         assert list(made.keys) == [key_of(unit) for unit, _ in expected]
-    assert good >= 4
+    assert good >= 3
 
 
 def test_units_are_settings_and_hold_no_more_than_decides_numbers():
@@ -123,9 +126,18 @@ def test_units_are_settings_and_hold_no_more_than_decides_numbers():
 
 
 def test_equal_runs_have_one_key_however_they_are_spelled():
-    first = plan(Design.of({**BASE, "init": {"name": "gaussian", "std": 1}}, {"seed": [3]}))
-    other = plan(Design.of({**BASE, "init": "gaussian", "seed": 3}, {"init.std": [1.0]}))
+    first = plan(
+        Design.of({**BASE, "init": {"name": "gaussian", "std": 1}}, {"seed": [3]})
+    )
+    other = plan(
+        Design.of({**BASE, "init": "gaussian", "seed": 3}, {"init.std": [1.0]})
+    )
     assert first.keys == other.keys
+    default = plan(Design.of({**BASE, "init": "gaussian"}, {"seed": [3]}))
+    spelled = plan(Design.of(BASE, {"init": [{"name": "gaussian", "std": 0.1}]}))
+    assert default.keys != spelled.keys
+    spelled = plan(Design.of({**BASE, "seed": 3}, spelled.design.over))
+    assert default.keys == spelled.keys
     once = plan(Design.of(BASE, {"depth": [1], "width": [4, 8]}))
     assert once.keys[0] == once.keys[1]
     assert [len(task["runs"]) for task in once.chunks()] == [1]
@@ -240,7 +252,11 @@ def test_candidates_are_the_points_with_the_searched_field_set():
         ),
         ({}, {"init.std": [0.1, -1.0]}, r'sweep\.over\."init\.std": .*-1\.0'),
         ({}, {"step_size": [0.1, 0]}, r"sweep\.over\.step_size: 0 came"),
-        ({"acuracy": 1}, {"seed": [0]}, "^acuracy: no such key. Did you mean 'accuracy'"),
+        (
+            {"acuracy": 1},
+            {"seed": [0]},
+            "^acuracy: no such key. Did you mean 'accuracy'",
+        ),
         ({}, {"data": ["diabets"]}, r"sweep\.over\.data: .*Did you mean 'diabetes'"),
         (
             {"flow": True, "horizon": 1.0},
@@ -259,13 +275,17 @@ def test_candidates_are_the_points_with_the_searched_field_set():
         ),
         (
             {},
-            {"init.name": ["gaussian", "lambda_balanced"], "depth": [2, 3], "width": [2]},
-            r'depth 3.* 1 combination: \{ "init.name" = "lambda_balanced", depth = 3 \}',
+            {
+                "init.name": ["gaussian", "lambda_balanced"],
+                "depth": [2, 3],
+                "width": [2],
+            },
+            r'depth 3.* \{ "init.name" = "lambda_balanced", depth = 3 \}',
         ),
         (
             {"init": "lambda_balanced"},
             {"init.imbalance": [-1.0, 0.0, 1.0], "width": [2, 5]},
-            r"2 combinations: \{ .*width = 5",
+            r"2 faults(.|\n)*1 combination: \{ \"init.imbalance\" = 1.0, width = 5 \}",
         ),
         (
             {"init": {"name": "aligned", "strengths": [0.1, 0.2, 0.3]}},
@@ -277,7 +297,21 @@ def test_candidates_are_the_points_with_the_searched_field_set():
             {"seed": [0]},
             "nowhere.npz cannot be read",
         ),
-        ({"data": {"file": "no.csv", "targets": ["y"]}}, {"seed": [0]}, "no.csv cannot"),
+        (
+            {"data": {"file": "no.csv", "targets": ["y"]}},
+            {"seed": [0]},
+            "no.csv cannot",
+        ),
+        (
+            {},
+            {"data": ["diabetes", {"name": "unit_phi"}], "data.seed": [0, 1]},
+            r'^data\.seed: no such key.* 1 combination: \{ data = "diabetes" \}',
+        ),
+        (
+            {"data": "diabetes"},
+            {"data": [{"name": "unit_phi", "wdth": 3}, "diabetes"]},
+            r"sweep\.over\.data: data\.wdth: no such key\. Did you mean 'width'",
+        ),
         ({"hidden": [2, 2]}, {"start": [[1.0, 2.0]]}, "belongs to the playground"),
     ],
 )
@@ -310,12 +344,10 @@ def test_a_search_of_iterations_along_flows_is_refused():
 
 
 @pytest.mark.parametrize("name", sorted(FREE | {"balanced"}))
-@pytest.mark.parametrize("widths", [(1, 1), (2, 5, 3), (5, 2, 4), (3, 1, 7, 2), (4,) * 5])
+@pytest.mark.parametrize(
+    "widths", [(1, 1), (2, 5, 3), (5, 2, 4), (3, 1, 7, 2), (4,) * 5]
+)
 def test_inits_said_to_start_every_net_do(name, widths):
-    import jax
-
-    from thalweg.problem.nets import LinearNet
-
     net = LinearNet(widths)
     chain = jax.eval_shape(lambda s: inits.make(name).draw(jax.random.key(s), net), 0)
     assert tuple(layer.shape for layer in chain) == net.shapes

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,6 @@ from thalweg.sweep.table import Table
 from tolerances import is_a_sentence
 
 BASE = {"playground": 2, "accuracy": 1e-6, "iterations": 1000}
-SMALL = {**BASE, "step_size": 0.1}
-
 MADE_UP = '''
 import hashlib, time
 import thalweg.sweep.run as running
@@ -58,7 +57,9 @@ design = Design.of({base}, {{"seed": {{"from": 0, "to": 299}}, "step_size": [0.1
 
 def program(folder, *, pause=0.0, after=""):
     text = MADE_UP.format(pause=pause, base={**BASE, "init": "gaussian"})
-    return f"{text}\ntable = sweep(design, out={str(folder)!r}, engine=Plain())\n{after}"
+    return (
+        f"{text}\ntable = sweep(design, out={str(folder)!r}, engine=Plain())\n{after}"
+    )
 
 
 def started(text):
@@ -72,11 +73,11 @@ def parts(folder):
     return sorted((folder / "parts").glob("*.parquet"))
 
 
+@dataclass(frozen=True)
 class Counting(AbstractEngine):
     """Carries out tasks one after the other and notes their runs."""
 
-    def __post_init__(self):
-        object.__setattr__(self, "seen", [])
+    seen: list = field(default_factory=list)
 
     def map(self, function, tasks):
         for place, task in enumerate(tasks):
@@ -194,7 +195,7 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path):
 def test_a_design_with_a_fault_leaves_no_folder(tmp_path):
     place = tmp_path / "never"
     with pytest.raises(ValueError, match="init"):
-        sweep(Design.of(SMALL, {"init.nme": ["gaussian"]}), out=place)
+        sweep(Design.of(BASE, {"init.nme": ["gaussian"]}), out=place)
     assert not place.exists()
 
 
@@ -302,7 +303,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_spoils_nothing(tmp_path):
     assert "File too large" in out
     assert is_a_sentence(out.strip())
     assert len(parts(place)) == 2
-    assert not [file for file in place.rglob(".*.part")]
+    assert not list(place.rglob(".*.part"))
     assert status(place)["done"] == 32
     ended = started(program(place))
     assert ended.wait(timeout=60) == 0

@@ -25,7 +25,7 @@ def unit(**keys):
         "init": {"name": "gaussian", "std": 0.3},
         "step_size": 0.1,
         "accuracy": 1e-5,
-        "iterations": 400,
+        "iterations": 80,
         "measures": [],
         "theorems": [],
     }
@@ -94,7 +94,9 @@ def test_starts_of_several_kinds_keep_their_places():
     units = [
         unit(init={"name": "gaussian", "std": 0.2}, seed=i)
         if i % 2
-        else unit(playground=3, data=None, hidden=None, init={"name": "gaussian"}, seed=i)
+        else unit(
+            playground=3, data=None, hidden=None, init={"name": "gaussian"}, seed=i
+        )
         for i in range(60)
     ]
     units.append(
@@ -117,7 +119,7 @@ def test_a_start_that_cannot_be_is_told_and_harms_no_other():
 
 UNITS = [
     unit(seed=seed, step_size=step, init={"name": "gaussian", "std": std})
-    for seed in range(4)
+    for seed in range(2)
     for step in (0.02, 0.2, 0.9, 3.0)
     for std in (0.3, 1.0)
 ]
@@ -147,7 +149,7 @@ def test_rows_are_how_single_descents_end():
 
 def test_a_row_depends_on_nothing_but_its_settings():
     together = rows(UNITS)
-    for place in (0, 9, 18, 31):
+    for place in (0, 9, 15):
         (alone,) = rows([UNITS[place]])
         assert repr(without_key(alone)) == repr(without_key(together[place]))
     turned = rows(UNITS[::-1])[::-1]
@@ -198,7 +200,7 @@ def test_measures_at_the_end_are_numbers_or_lists():
     (row,) = rows([unit(measures=measures)])
     posed = pose(checked(unit()))
     path = descend(
-        posed.problem, posed.weights, step_size=0.1, iterations=400, accuracy=1e-5,
+        posed.problem, posed.weights, step_size=0.1, iterations=80, accuracy=1e-5,
         measures=["imbalance", "singular_modes", "end_to_end"],
     )  # fmt: skip
     for name in ("imbalance", "singular_modes", "end_to_end"):
@@ -242,7 +244,7 @@ def test_a_trajectory_is_what_thalweg_run_would_save(tmp_path):
     path = Path.load(tmp_path)
     posed = pose(checked(UNITS[0]))
     expected = descend(
-        posed.problem, posed.weights, step_size=UNITS[0]["step_size"], iterations=400,
+        posed.problem, posed.weights, step_size=UNITS[0]["step_size"], iterations=80,
         accuracy=1e-5, every=5, measures=["loss"],
     )  # fmt: skip
     np.testing.assert_array_equal(path.clock, expected.clock)

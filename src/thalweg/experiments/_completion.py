@@ -1,10 +1,11 @@
-"""A matrix known at some entries, as a loss of a deep linear net."""
+"""A matrix known at some entries: its loss, and a flow that keeps signs."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from thalweg.problem.losses import AbstractLoss
 from thalweg.problem.nets import LinearNet
@@ -61,3 +62,65 @@ def completion(matrix: np.ndarray, depth: int) -> SampleProblem:
     return SampleProblem(
         net, np.eye(size), matrix.T, Observed(), scale="sum", infimum=0.0
     )
+
+
+def balanced_flow(
+    product: np.ndarray, depth: int, times: np.ndarray
+) -> tuple[Any, Any, Any]:
+    r"""Return the flow of the completion with ones beside the unknown and a zero below.
+
+    From a symmetric positive definite product of balanced layers the end-to-end
+    matrix stays so, and the flow has three coordinates: the logarithms of both
+    eigenvalues and the angle of the first eigenvector. So the smaller eigenvalue may
+    fall to any size without losing its sign.
+
+    Args:
+        product: The start, symmetric and positive definite, of unequal eigenvalues.
+        depth: Number of layers, at least 2.
+        times: Increasing from 0.
+
+    Returns:
+        Entries at these times: the unknown one, those beside it, the one below.
+    """
+    values, basis = np.linalg.eigh(product)
+    angle = np.arctan2(basis[1, 1], basis[0, 1])
+    solved = solve_ivp(
+        lambda _, state: _slope(state, depth),
+        (0.0, times[-1]),
+        [*np.log(values[::-1]), angle],
+        method="LSODA",
+        t_eval=times,
+        rtol=1e-10,
+        atol=1e-12,
+    )
+    return _entries(solved.y)
+
+
+def _entries(state: np.ndarray) -> tuple[Any, Any, Any]:
+    """Return the entries of the end-to-end matrix: first, beside, below."""
+    large, small = np.exp(state[0]), np.exp(state[1])
+    cos, sin = np.cos(state[2]), np.sin(state[2])
+    return (
+        large * cos**2 + small * sin**2,
+        (large - small) * sin * cos,
+        large * sin**2 + small * cos**2,
+    )
+
+
+def _slope(state: np.ndarray, depth: int) -> list[float]:
+    """Return the derivatives of the logarithms of the singular values, and angle."""
+    large, small = np.exp(state[:2])
+    cos, sin = np.cos(state[2]), np.sin(state[2])
+    _, beside, below = _entries(state)
+    beside = beside - 1
+    powers = [
+        large ** (2 * (depth - j) / depth) * small ** (2 * (j - 1) / depth)
+        for j in range(1, depth + 1)
+    ]
+    along = 2 * beside * sin * cos
+    across = beside * (cos**2 - sin**2) + below * sin * cos
+    return [
+        -depth * large ** (1 - 2 / depth) * (along + below * sin**2),
+        -depth * small ** (1 - 2 / depth) * (below * cos**2 - along),
+        -across * sum(powers) / (large - small),
+    ]

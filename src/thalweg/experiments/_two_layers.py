@@ -129,7 +129,7 @@ def _moved(
     weights: tuple[Array, ...],
     labels: Array,
     steps: Array,
-    count: int,
+    count: Any,
 ) -> tuple[Array, ...]:
     """Return the weights after so many steps."""
     hidden = HIDDEN[activation]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from thalweg._core.errors import DomainError
 from thalweg._core.papers import BARTLETT2018
 from thalweg._core.source import Source
 from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workplace
@@ -50,7 +51,6 @@ class IdentityStarts(AbstractExperiment):
             "depths": [2, 4] if tiny else [2, 4, 8, 16],
             "conditions": [2.0, 8.0] if tiny else [1.5, 2, 4, 8, 16, 32, 64, 128],
             "accuracy": 1e-6,
-            "cap": 1_000_000,
             "seed": 0,
         }
 
@@ -179,7 +179,7 @@ class NegativeEigenvalue(AbstractExperiment):
         tables = {}
         for name, count in (("even", "iterations"), ("odd", "odd_iterations")):
             target = np.diag(settings[f"{name}_target"])
-            rows: list[tuple[float, ...]] = []
+            rows: list[tuple[float, int, float]] = []
             for size in settings[f"{name}_steps"]:
                 work.say(f"{name} depth, step {size:g}", 0.5 * (name == "odd"))
                 depth = settings[f"{name}_depth"]
@@ -273,7 +273,10 @@ def _learn(
     settings: dict[str, Any],
     size: float | None = None,
 ) -> tuple[float, int, int]:
-    """Return the step, the largest allowed if none came, and both iterations."""
+    """Return the step, the largest allowed if none came, and both iterations.
+
+    A run is given up one iteration after the promise is broken.
+    """  # noqa: DOC501
     net = LinearNet((len(target),) * (depth + 1))
     problem = Problem(net, Moments.whitened(target))
     promise = certify(
@@ -283,13 +286,15 @@ def _learn(
         step_size=size,
         accuracy=settings["accuracy"],
     )
-    size = promise.step_size
-    layers = [np.eye(len(target))] * depth
-    for iteration in range(settings["cap"] + 1):
-        if np.sum((product(layers) - target) ** 2) / 2 <= settings["accuracy"]:
+    if promise.step_size is None or promise.promised is None:
+        raise DomainError(f"no step is allowed for the target {target.tolist()}.")
+    layers, iterations = [np.eye(len(target))] * depth, 0
+    while np.sum((product(layers) - target) ** 2) / 2 > settings["accuracy"]:
+        layers = step(target, layers, promise.step_size)
+        iterations += 1
+        if iterations > promise.promised:
             break
-        layers = step(target, layers, size)
-    return size, iteration, int(promise.promised)
+    return promise.step_size, iterations, int(promise.promised)
 
 
 def _power(table: Table, depth: int) -> float:
@@ -301,10 +306,11 @@ def _power(table: Table, depth: int) -> float:
 
 def _losses(
     target: np.ndarray, depth: int, size: float, iterations: int
-) -> list[tuple[float, ...]]:
+) -> list[tuple[float, int, float]]:
     """Return step, iteration and loss of a descent, about 500 records and the end."""
     kept = set(np.geomspace(1, iterations - 100, 400).astype(int).tolist())
-    layers, rows = [np.eye(len(target))] * depth, []
+    layers = [np.eye(len(target))] * depth
+    rows: list[tuple[float, int, float]] = []
     for iteration in range(iterations + 1):
         if iteration in kept or iteration == 0 or iteration > iterations - 100:
             loss = float(np.sum((product(layers) - target) ** 2) / 2)

@@ -246,7 +246,7 @@ def _exponential(settings: dict[str, Any], table: Table) -> Finding:
         claim=f"For lambda = {balance:g} what is left of a mode falls exponentially.",
         stated=f"a rate from {balance:g} at first to {rate:.4g} at last",
         ours=float(-line[0]),
-        holds=balance <= -line[0] <= rate * 1.001,
+        holds=bool(balance <= -line[0] <= rate * 1.001),
         note=f"The logarithm is off a line by {bend:.2g} at most, over six decades.",
     )
 

@@ -7,6 +7,7 @@ $\ln(1/\alpha)$ for two layers and like $\alpha^{-(N-2)}$ for more. Target, widt
 seed are ours.
 """
 
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,7 +56,7 @@ class SaddleToSaddle(AbstractExperiment):
         alphas = {
             "2": [10.0**-k for k in range(1, 9)],
             "3": [10.0 ** (-k / 2) for k in range(1, 7)],
-            "4": [10.0 ** (-k / 4) for k in range(1, 9)],
+            "4": [10.0 ** (-k / 4) for k in range(1, 7)],
         }
         return {
             "target": [3.0, 2.0, 1.0],
@@ -64,6 +65,7 @@ class SaddleToSaddle(AbstractExperiment):
             "alphas": alphas if paper else {"2": [1e-2, 1e-4, 1e-6], "3": [1e-1, 1e-2]},
             "records": 600 if paper else 300,
             "rtol": 1e-8,
+            "accuracy": 1e-6,
         }
 
     def measure(self, settings: dict[str, Any], work: Workplace) -> dict[str, Table]:
@@ -78,6 +80,7 @@ class SaddleToSaddle(AbstractExperiment):
                     problem,
                     [alpha * layer for layer in direction],
                     times=times,
+                    accuracy=settings["accuracy"],
                     gradient_tolerance=0.0,
                     rtol=settings["rtol"],
                     atol=settings["rtol"] * alpha / 100,
@@ -261,7 +264,7 @@ def _plateaus(settings: dict[str, Any], tables: dict[str, Table]) -> list[Findin
         clock = times if depth == "2" else np.log(times)
         slowness = np.gradient(loss, clock)
         seen = []
-        for high, low in zip(edges[:-1], edges[1:], strict=True):
+        for high, low in pairwise(edges):
             inside = (loss < high) & (loss > low)
             flattest = np.argmax(np.where(inside, slowness, -np.inf))
             seen.append(float(loss[flattest]))

@@ -14,7 +14,6 @@ angle); in the logarithms of the values no sign can be lost, and so the curves a
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from thalweg._core.source import Source
 from thalweg.experiments._base import (
@@ -23,7 +22,7 @@ from thalweg.experiments._base import (
     Table,
     Workplace,
 )
-from thalweg.experiments._completion import UNKNOWN, completion
+from thalweg.experiments._completion import UNKNOWN, balanced_flow, completion
 from thalweg.motion.descend import descend
 from thalweg.motion.flow import flow
 from thalweg.report.look import BOUND, CURVES, INK, PROMISED
@@ -118,7 +117,7 @@ class CompletionDepth(AbstractExperiment):
         left.set_title("below: 0; proved bound dashed", loc="left")
         left.set_xlabel("loss")
         left.set_ylabel("unobserved entry")
-        z = np.geomspace(*settings["below"][:: len(settings["below"]) - 1], 100)
+        z = np.geomspace(settings["below"][0], settings["below"][-1], 100)
         right.plot(z, 1 / z, color=INK, linestyle=PROMISED, linewidth=0.9)
         right.plot(z, np.minimum(z, 1 / z), color=INK, linestyle=":", linewidth=0.9)
         right.set_xscale("log")
@@ -174,48 +173,7 @@ def _escape(depth: int, settings: dict[str, Any]) -> Table:
         first = np.full(len(times), product[0, 0])
         beside, below = 1 + kept * (product[0, 1] - 1), kept * product[1, 1]
         return _columns(depth, times, first, beside, below)
-    values, basis = np.linalg.eigh(product)
-    angle = np.arctan2(basis[1, 1], basis[0, 1])
-    solved = solve_ivp(
-        lambda _, state: _slope(state, depth),
-        (0.0, times[-1]),
-        [*np.log(values[::-1]), angle],
-        method="LSODA",
-        t_eval=times,
-        rtol=1e-9,
-        atol=1e-11,
-    )
-    return _columns(depth, times, *_entries(solved.y))
-
-
-def _entries(state: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the entries of the end-to-end matrix: first, beside, below."""
-    large, small = np.exp(state[0]), np.exp(state[1])
-    cos, sin = np.cos(state[2]), np.sin(state[2])
-    return (
-        large * cos**2 + small * sin**2,
-        (large - small) * sin * cos,
-        large * sin**2 + small * cos**2,
-    )
-
-
-def _slope(state: np.ndarray, depth: int) -> list[float]:
-    """Return the derivatives of the logarithms of the singular values, and angle."""
-    large, small = np.exp(state[:2])
-    cos, sin = np.cos(state[2]), np.sin(state[2])
-    _, beside, below = _entries(state)
-    beside = beside - 1
-    powers = [
-        large ** (2 * (depth - j) / depth) * small ** (2 * (j - 1) / depth)
-        for j in range(1, depth + 1)
-    ]
-    along = 2 * beside * sin * cos
-    across = beside * (cos**2 - sin**2) + below * sin * cos
-    return [
-        -depth * large ** (1 - 2 / depth) * (along + below * sin**2),
-        -depth * small ** (1 - 2 / depth) * (below * cos**2 - along),
-        -across * sum(powers) / (large - small),
-    ]
+    return _columns(depth, times, *balanced_flow(product, depth, times))
 
 
 def _whole_net(depth: int, settings: dict[str, Any]) -> Table:
@@ -256,7 +214,7 @@ def _joined(parts: list[Table]) -> Table:
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
-def _end(depth: int, below: float, settings: dict[str, Any]) -> dict[str, float]:
+def _end(depth: int, below: float, settings: dict[str, Any]) -> dict[str, Any]:
     """Return where descent of the whole net ends, with another entry below."""
     path = descend(
         completion(np.array([[UNKNOWN, 1.0], [1.0, below]]), depth),

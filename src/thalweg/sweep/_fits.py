@@ -58,16 +58,18 @@ class Fits:
 
         settings = Settings.model_validate(unit)
         recipe = canonical(
-            [_recipe(unit.get("data") or {}), unit.get("hidden"), unit.get("playground")]
+            [
+                _recipe(unit.get("data") or {}),
+                unit.get("hidden"),
+                unit.get("playground"),
+            ]
         )
         try:
             if recipe not in self._problems:
                 self._problems[recipe] = problem_of(settings)[0]
             problem = self._problems[recipe]
             init = init_of(settings, problem)
-            jax.eval_shape(
-                lambda seed: init.draw(jax.random.key(seed), problem.net), 0
-            )
+            jax.eval_shape(lambda seed: init.draw(jax.random.key(seed), problem.net), 0)
         except ThalwegError as error:
             return str(error)
         return ""

@@ -100,8 +100,8 @@ def raw_of(base: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
         Keys as in a run's TOML file; nothing of `base` is changed.
 
     Example:
-        >>> raw_of({"init": "gaussian", "hidden": [8, 8]}, {"init.std": 0.1, "depth": 4})
-        {'init': {'name': 'gaussian', 'std': 0.1}, 'hidden': [8, 8, 8]}
+        >>> raw_of({"init": "gaussian", "hidden": [8]}, {"init.std": 0.1, "depth": 3})
+        {'init': {'name': 'gaussian', 'std': 0.1}, 'hidden': [8, 8]}
     """
     tree = dict(base)
     for name in sorted(chosen, key=lambda name: name.count(".")):

@@ -196,11 +196,12 @@ def _search_faults(search: Any, over: dict[str, Any]) -> list[str]:
     field = search.get("field")
     if not isinstance(field, str):
         return [*faults, "sweep.search.field: is missing; name a field of a run."]
-    told = ["depth and width are no numbers to search; vary them."] * (field in DERIVED)
-    told += [] if told else _name_faults(field)
+    wrong = _name_faults(field)
+    if field in DERIVED:
+        wrong = ["depth and width are no numbers to search; vary them."]
     if field in over:
-        told.append(f"came in sweep.over as well; leave it out of one of them.")
-    faults += [f"sweep.search.field: {text}" for text in told]
+        wrong.append("came in sweep.over as well; leave it out of one of them.")
+    faults += [f"sweep.search.field: {text}" for text in wrong]
     if "points" not in search:
         return [*faults, "sweep.search.points: is missing; give their number."]
     return [*faults, *(f"sweep.search: {text}" for text in read_search(search)[1])]

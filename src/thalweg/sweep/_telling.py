@@ -89,12 +89,12 @@ def _sentence(family: Family, rows: list[dict[str, Any]], design: Design) -> str
     wrong = np.zeros(len(rows), dtype=bool)
     wrong[family.rows] = True
     own = [name for name in axes if _writes(name, family.path)]
+    exact = [name for name in own if name == family.path] or own
     if wrong.all():
-        place = _place(own[0], design) if own else family.path
-        return f"{place}: {family.text}"
+        return _owned(family, exact[0], design) if own else _plain(family)
     cause = _cause(rows, wrong, axes, own)
-    if len(cause) == 1 and cause[0] in own:
-        return f"{_place(cause[0], design)}: {family.text}"
+    if len(cause) == 1 and cause[0] in exact:
+        return _owned(family, cause[0], design)
     named = list(dict.fromkeys(_named(rows[row], cause) for row in family.rows))
     shown = "; ".join(islice(named, SHOWN))
     more = f"; and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
@@ -103,6 +103,18 @@ def _sentence(family: Family, rows: list[dict[str, Any]], design: Design) -> str
         f"{'s' * (len(named) != 1)}: {shown}{more}. Change the lists, or leave them "
         f"out by [[sweep.without]] {named[0]}."
     )
+
+
+def _plain(family: Family) -> str:
+    return f"{family.path}: {family.text}"
+
+
+def _owned(family: Family, name: str, design: Design) -> str:
+    """Return a fault under the axis it is of, with its own key where that differs."""
+    told = family.text
+    if not f"{name}.".startswith(f"{family.path}."):
+        told = _plain(family)
+    return f"{_place(name, design)}: {told}"
 
 
 def _writes(name: str, path: str) -> bool:
@@ -161,7 +173,7 @@ def _tells(
 def _named(row: dict[str, Any], cause: list[str]) -> str:
     """Return the values of some axes as a TOML table spells them."""
     inner = ", ".join(
-        f'{name if "." not in name else chr(34) + name + chr(34)} = {_toml(row[name])}'
+        f"{name if '.' not in name else chr(34) + name + chr(34)} = {_toml(row[name])}"
         for name in cause
     )
     return f"{{ {inner} }}"

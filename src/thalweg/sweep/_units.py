@@ -9,7 +9,7 @@ float with a whole value, with a fractional one. This is enough because
 - what a field of the settings, of an init or of a data set accepts is, given the words
   and the kind, an interval of numbers that does not depend on other numbers, so that
   what accepts the ends accepts what lies between;
-- what depends on which keys are there, or on their words, is the same in all of a class.
+- what depends on which keys are there, or on their words, is the same in a class.
 
 Starts that may refuse a net (see `_fits`) depend on numbers together, so they are tried
 at every net besides. The settings of the other runs of a class are those of its first
@@ -91,7 +91,9 @@ def classes_of(layout: Layout, search: tuple[str, Sequence[float]] | None) -> li
     Returns:
         A pair a class, in the order of their first runs.
     """
-    numbers = [_numbers_of(n, p) for n, p in zip(layout.names, layout.pools, strict=True)]
+    numbers = [
+        _numbers_of(n, p) for n, p in zip(layout.names, layout.pools, strict=True)
+    ]
     code = np.zeros(len(layout.places), dtype=np.int64)
     for axis, (numeric, _, _) in enumerate(numbers):
         words = _words_of(layout.pools[axis], numeric)
@@ -112,8 +114,12 @@ def classes_of(layout: Layout, search: tuple[str, Sequence[float]] | None) -> li
 def _numbers_of(name: str, pool: list[Any]) -> tuple[np.ndarray, ...]:
     """Return which values of a pool are numbers, their kinds and values."""
     numeric = np.array([is_number(value) and name not in WORDS for value in pool])
-    kinds = np.array([kind_of(v) if n else -1 for v, n in zip(pool, numeric, strict=True)])
-    values = np.array([float(v) if n else 0.0 for v, n in zip(pool, numeric, strict=True)])
+    kinds = np.array(
+        [kind_of(v) if n else -1 for v, n in zip(pool, numeric, strict=True)]
+    )
+    values = np.array(
+        [float(v) if n else 0.0 for v, n in zip(pool, numeric, strict=True)]
+    )
     return numeric, kinds, values
 
 

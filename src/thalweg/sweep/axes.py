@@ -144,9 +144,11 @@ def read_axis(raw: Any, *, random: bool) -> tuple[Axis | None, list[str]]:
     if not raw:
         return None, ["the list is empty; give at least one value."]
     texts = [repr(value) for value in raw]
-    twice = next((t for k, t in enumerate(texts) if t in texts[:k]), None) if (
-        len(set(texts)) < len(texts)
-    ) else None
+    twice = (
+        next((t for k, t in enumerate(texts) if t in texts[:k]), None)
+        if (len(set(texts)) < len(texts))
+        else None
+    )
     if twice is not None:
         return None, [f"{twice} came twice in the list; name every value once."]
     return Listed(tuple(raw)), []
@@ -154,16 +156,17 @@ def read_axis(raw: Any, *, random: bool) -> tuple[Axis | None, list[str]]:
 
 def _read_range(raw: dict[str, Any], random: bool) -> tuple[Axis | None, list[str]]:
     faults = [no_such_key(key, KEYS) for key in raw if key not in KEYS]
-    low, high, spacing = raw.get("from"), raw.get("to"), raw.get("spacing", "linear")
-    for key, value in (("from", low), ("to", high)):
+    spacing = raw.get("spacing", "linear")
+    for key in KEYS[:2]:
         if key not in raw:
             faults.append(f"'{key}' is missing; a range has both ends.")
-        elif not is_number(value) or not math.isfinite(value):
-            faults.append(f"{key} is {shown(value)}; it must be a finite number.")
+        elif not is_number(raw[key]) or not math.isfinite(raw[key]):
+            faults.append(f"{key} is {shown(raw[key])}; it must be a finite number.")
     if spacing not in SPACINGS:
         faults.append(f"spacing is {shown(spacing)}; it must be 'linear' or 'log'.")
     if faults:
         return None, faults
+    low, high = raw["from"], raw["to"]
     if low >= high:
         return None, [f"goes from {low} to {high}; from must be below to."]
     if spacing == "log" and low <= 0:

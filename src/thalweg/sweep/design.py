@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import thalweg
 from thalweg._core.errors import ConfigError
+from thalweg._core.version import VERSION
 from thalweg.request.checking import in_one
 from thalweg.request.faults import no_such_key, shown
 from thalweg.request.toml import read_toml
@@ -68,9 +68,9 @@ class Design:
         >>> design = Design.of(base, {"init.std": [0.1, 0.2], "seed": [0, 1, 2]})
         >>> design.over
         {'init.std': [0.1, 0.2], 'seed': [0, 1, 2]}
-        >>> Design.of(base, {"depht": [2, 3]})
+        >>> Design.of(base, {"depht": [2, 3]})  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        thalweg._core.errors.ConfigError: sweep.over.depht: no such key. Did you mean 'depth'?
+        thalweg._core.errors.ConfigError: sweep.over.depht: no such key. Did you mean...
     """
 
     base: dict[str, Any]
@@ -179,9 +179,7 @@ class Design:
     def digest(self) -> str:
         """Return the SHA-256 of the design, of its files' contents, of the version."""
         named = {**self.base, "over": self.over}
-        return digest_of(
-            [FORMAT, thalweg.__version__, self.to_json(), contents(named)]
-        )
+        return digest_of([FORMAT, VERSION, self.to_json(), contents(named)])
 
     def to_json(self) -> dict[str, Any]:
         """Return the design as plain values, without what no number depends on."""
@@ -221,7 +219,7 @@ def _searched(search: dict[str, Any]) -> Searched:
 
 
 def _told(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the arguments of `Design.of` that a table `sweep` holds, and its faults."""
+    """Return the arguments of `Design.of` in a table `sweep`, and its faults."""
     faults = [
         f"sweep.{key}: {no_such_key(key, SWEEP_KEYS)}"
         for key in table

@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-import thalweg
 from thalweg._core.errors import StoreError
 from thalweg._core.store import write_whole
+from thalweg._core.version import VERSION
 from thalweg.sweep import parquet
+from thalweg.sweep.design import Design
 from thalweg.sweep.gathering import FAILED
 from thalweg.sweep.lock import holder
+from thalweg.sweep.plan import Plan
 from thalweg.sweep.table import KEY, STATUS
 
 CARD = "sweep.json"
@@ -30,7 +33,7 @@ def write_card(folder: Path, **fields: Any) -> None:
         folder: The folder.
         **fields: What it says.
     """
-    full = {"format": FORMAT, "kind": "sweep", "version": thalweg.__version__}
+    full = {"format": FORMAT, "kind": "sweep", "version": VERSION}
     text = json.dumps({**full, **fields}, indent=2, allow_nan=False) + "\n"
     write_whole(folder / CARD, text.encode())
 
@@ -128,16 +131,33 @@ def told(folder: Path) -> dict[str, Any]:
     }
 
 
+def kept_plan(folder: Path, design: Design, digest: str) -> Plan | None:
+    """Return the plan that an earlier call left in a folder.
+
+    Args:
+        folder: The folder of a sweep.
+        design: Of the plan.
+        digest: Of the design.
+
+    Returns:
+        The plan; `None` if it is lost, damaged, or of another design.
+    """
+    try:
+        with np.load(folder / PLAN, allow_pickle=False) as arrays:
+            if str(arrays["digest"]) == digest:
+                return Plan.from_arrays(design, dict(arrays))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+    return None
+
+
 def _counts(
     folder: Path, card: dict[str, Any], statuses: dict[str, str]
 ) -> dict[str, int]:
     """Return the statuses of the rows of a design whose table is not written yet."""
-    try:
-        with np.load(folder / PLAN, allow_pickle=False) as arrays:
-            same = str(arrays["digest"]) == card["digest"]
-            keys = arrays["keys"].tolist() if same else []
-    except (OSError, ValueError, KeyError):
-        keys = []
+    design = Design.from_json(card["design"])
+    kept = kept_plan(folder, design, card["digest"])
+    keys = () if kept is None else kept.keys
     words = [statuses[key] for key in keys if key in statuses]
     return {word: words.count(word) for word in dict.fromkeys(words)}
 

@@ -1,5 +1,6 @@
 """What a run is known by: a hash of everything that decides its numbers."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -35,8 +36,9 @@ def digest_of(value: Any) -> str:
 def key_of(unit: dict[str, Any], **more: Any) -> str:
     """Return the key of a run.
 
-    Files count by their content and their kind, not by their place. A data set of the
-    shelf counts by its name, its fields and the hash its loader holds it to.
+    Files count by their content and their kind, not by their place. An init or a data
+    set counts by its name and all its fields, also those left to their defaults; a
+    data set also by the hash its loader holds it to, and not by its folder.
 
     Args:
         unit: Its plain settings.
@@ -57,9 +59,11 @@ def key_of(unit: dict[str, Any], **more: Any) -> str:
             place = Path(named)
             content = [place.suffix.lower(), content_of(place)]
             counted[table] = {**counted[table], key: content}
-    data = unit.get("data", {})
-    if "name" in data:
-        counted["data"] = _pinned(data)
+    if "init" in unit:
+        name = unit["init"]["name"]
+        counted["init"] = {**_defaults("inits", name), **counted["init"]}
+    if "name" in unit.get("data", {}):
+        counted["data"] = _pinned(unit["data"])
     return digest_of(counted)
 
 
@@ -136,11 +140,20 @@ def _content(path: str, size: int, changed: int) -> str:
 
 def _pinned(data: dict[str, Any]) -> dict[str, Any]:
     """Return the table of a data set with its hash on record for its folder."""
-    kept = {key: value for key, value in data.items() if key != "data_dir"}
+    full = {**_defaults("datasets", data["name"]), **data}
+    kept = {key: value for key, value in full.items() if key != "data_dir"}
     pin = _pin(data["name"])
     if pin is None and "data_dir" in data:
         pin = content_of(Path(os.path.expanduser(data["data_dir"])))
     return {**kept, "sha256": pin}
+
+
+@lru_cache(maxsize=256)
+def _defaults(label: str, name: str) -> dict[str, Any]:
+    """Return the plain defaults of an entry's fields."""
+    fields = dataclasses.fields(shelf_of(label).entry(name))  # type: ignore[arg-type]
+    plain = (int, float, str, bool, type(None))
+    return {each.name: each.default for each in fields if type(each.default) in plain}
 
 
 @lru_cache(maxsize=256)

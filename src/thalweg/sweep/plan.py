@@ -176,7 +176,9 @@ class Plan:
         for label in sorted(name for name in arrays if " " in name):
             _, kind, name = label.split(" ", 2)
             values = arrays[label].tolist()
-            columns[name] = values if kind == "number" else list(map(json.loads, values))
+            columns[name] = (
+                values if kind == "number" else list(map(json.loads, values))
+            )
         keys = tuple(key.decode() for key in arrays["keys"].tolist())
         return cls(design, columns, keys, int(arrays["left_out"]))
 
@@ -224,7 +226,9 @@ def plan(design: Design) -> Plan:
 
 def _checked(design: Design, layout: Layout) -> list[Class]:
     """Return the classes of a design's runs, or raise with all that is wrong."""
-    search = design.search and (design.search.field, design.search.grid)
+    search = None
+    if design.search is not None:
+        search = (design.search.field, design.search.grid)
     parts: list[Class] = []
     wanting: list[dict[str, Any]] = []
     fits = Fits()
@@ -234,7 +238,7 @@ def _checked(design: Design, layout: Layout) -> list[Class]:
             wanting += ends
             continue
         parts.append(part)
-        tried = [chosen for chosen in _nets(layout, part)]
+        tried = _nets(layout, part)
         wanting += [each for each in tried if fits.faults(filled(part, each))]
     told = faults_of(design, layout, wanting) if wanting else []
     if design.search is not None and design.search.goal == "iterations":

@@ -103,3 +103,27 @@ def matrix(
     for x, y, value in pairs:
         found[below[y], right[x]] = value
     return xs, ys, found
+
+
+def laid(
+    columns: Sequence[np.ndarray], rows: int
+) -> tuple[list[list[Any]], np.ndarray]:
+    """Return the levels of columns, and the place of each row on their grid.
+
+    Args:
+        columns: The axes of the grid.
+        rows: How many rows there are.
+
+    Returns:
+        The levels of each, and places counted with the last axis the fastest.
+
+    Example:
+        >>> laid([np.array([1, 1, 2]), np.array([5, 7, 7])], 3)[1].tolist()
+        [0, 1, 3]
+    """
+    ticks, flat = [levels(column) for column in columns], np.zeros(rows, np.int64)
+    for column, tick in zip(columns, ticks, strict=True):
+        place = {level: at for at, level in enumerate(tick)}
+        at = np.array([place[value] for value in words(column).tolist()], np.int64)
+        flat = flat * len(tick) + at
+    return ticks, flat

@@ -217,7 +217,7 @@ class _Meter:
         """Take note of a task's rows."""
         self.done += len(columns["key"])
         self.failed += columns["status"].count(FAILED)
-        iterations = sum(number or 0 for number in columns["iterations"])
+        iterations = float(sum(number or 0 for number in columns["iterations"]))
         self.pace.note(group, len(columns["key"]), iterations)
         total = len(set(self.planned.keys))
         cached = total - len(self.missing)

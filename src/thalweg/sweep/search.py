@@ -32,7 +32,7 @@ evaluations contradict unimodality, every value left is evaluated, racing.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from thalweg._core.errors import DomainError, ShapeError, unknown, whole
@@ -189,7 +189,7 @@ class Search:
         if method not in METHODS:
             raise unknown(method, METHODS, "the list of methods")
         values = tuple(float(value) for value in grid)
-        rises = all(a < b for a, b in zip(values[:-1], values[1:], strict=True))
+        rises = all(a < b for a, b in pairwise(values))
         if not values or not rises:
             raise DomainError(f"the grid is {values}; it must hold ascending values.")
         cells: tuple[Known, ...] = ({},) * whole("points", points, least=1)

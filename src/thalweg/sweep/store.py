@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-import thalweg
 from thalweg._core.errors import StoreError
 from thalweg._core.store import write_whole
+from thalweg._core.version import VERSION
 from thalweg.sweep import parquet
 from thalweg.sweep.design import Design
 from thalweg.sweep.folder import (
@@ -30,9 +29,10 @@ from thalweg.sweep.folder import (
     PLAN,
     TABLE,
     check_ours,
+    kept_plan,
+    read_card,
     write_card,
 )
-from thalweg.sweep.folder import read_card as card_of
 from thalweg.sweep.gathering import FAILED
 from thalweg.sweep.kept import Kept
 from thalweg.sweep.lock import held
@@ -106,8 +106,9 @@ class Store:
         Returns:
             The table; `None` also where a row failed, for it is tried again.
         """
-        card = card_of(self.folder) or {}
-        if card.get("digest") != digest or not card.get("whole") or card.get("failed"):
+        card = read_card(self.folder) or {}
+        same = card.get("digest") == digest
+        if not same or not card.get("whole") or card.get("failed"):
             return None
         try:
             data = (self.folder / TABLE).read_bytes()
@@ -144,7 +145,7 @@ class Store:
             Its plan; the card that names the design is written before it.
         """
         digest = design.digest
-        found = self._plan(design, digest)
+        found = kept_plan(self.folder, design, digest)
         planned = plan(design) if found is None else found
         self.card = {
             "digest": digest,
@@ -157,15 +158,6 @@ class Store:
             np.savez(sink, digest=np.asarray(digest), **planned.to_arrays())  # type: ignore[arg-type]
             write_whole(self.folder / PLAN, sink.getvalue())
         return planned
-
-    def _plan(self, design: Design, digest: str) -> Plan | None:
-        try:
-            with np.load(self.folder / PLAN, allow_pickle=False) as arrays:
-                if str(arrays["digest"]) == digest:
-                    return Plan.from_arrays(design, dict(arrays))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            return None
-        return None
 
     def present(self, keys: Collection[str], paths: bool) -> set[str]:
         """Return the keys that need not be carried out.
@@ -234,7 +226,7 @@ class Store:
     def _write(self, rows: Any, sources: Sequence[Mapping[str, Any]]) -> str:
         about = {
             "thalweg.sources": json.dumps(list(sources)),
-            "thalweg.version": thalweg.__version__,
+            "thalweg.version": VERSION,
         }
         data = parquet.packed(rows, about)
         name = f"{_hash(data)}.parquet"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import thalweg
 from thalweg._core.errors import DomainError, StoreError, unknown
 from thalweg._core.source import Source, bibliography
 from thalweg._core.store import write_whole
+from thalweg._core.version import VERSION
 from thalweg.sweep import parquet
-from thalweg.sweep.reducing import combinations, levels, matrix, reduction, words
+from thalweg.sweep.reducing import combinations, laid, matrix, reduction
 
 RUN = "run"
 """Column of the place in the design, from 0."""
@@ -273,13 +273,8 @@ class Table:
         """
         import xarray  # noqa: PLC0415  (a heavy guest)
 
-        axes = [words(self.column(name)) for name in self.axes]
-        ticks = [levels(self.column(name)) for name in self.axes]
+        ticks, flat = laid([self.column(name) for name in self.axes], len(self))
         shape = tuple(map(len, ticks))
-        flat = np.zeros(len(self), dtype=np.int64)
-        for axis, tick in zip(axes, ticks, strict=True):
-            place = {level: at for at, level in enumerate(tick)}
-            flat = flat * len(tick) + [place[value] for value in axis.tolist()]
         if np.unique(flat).size < len(self):
             raise DomainError(
                 "two rows lie at the same place, so the table is no grid; use its "
@@ -327,7 +322,7 @@ class Table:
             "whole": self.whole,
             "remarks": list(self.remarks),
             "sources": [dict(source) for source in self.sources],
-            "version": thalweg.__version__,
+            "version": VERSION,
             "cite": self.cite(),
         }
         return parquet.packed(self.rows, {"thalweg.sweep": json.dumps(about)})

@@ -109,10 +109,12 @@ def carry_out(task: dict[str, Any]) -> dict[str, Any]:
     for run in _going(runs):
         _attempt(run, _look)
     recording = task.get("recording")
-    paths = {
-        run.key: path_files(run.settings, run.step, recording)
-        for run in (_going(runs) if recording is not None else ())
-    }
+    paths: dict[str, dict[str, bytes]] = {}
+    if recording is not None:
+        paths = {
+            run.key: path_files(run.settings, run.step, recording)
+            for run in _going(runs)
+        }
     return {"columns": _columns(runs), "paths": paths, "sources": _sources(runs)}
 
 
@@ -142,9 +144,7 @@ def _attempt(run: Run, step: Callable[[Run], None]) -> None:
 
 
 def _pose(run: Run) -> None:
-    asked = run.settings.model_dump(
-        mode="json", include=set(POSED), exclude_none=True
-    )
+    asked = run.settings.model_dump(mode="json", include=set(POSED), exclude_none=True)
     run.problem, run.sources = _problem(json.dumps(asked, sort_keys=True))
 
 

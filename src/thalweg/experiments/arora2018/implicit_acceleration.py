@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._core.errors import DataError
+from thalweg._core.outcome import Status
 from thalweg._core.source import Source
 from thalweg.experiments._base import (
     AbstractExperiment,
@@ -52,8 +53,8 @@ class ImplicitAcceleration(AbstractExperiment):
             "data": "gas_sensor" if real else STAND_IN,
             "samples": 2565 if real else 400 if paper else 100,
             "features": 128 if real else 20 if paper else 10,
-            "powers": [2, 4],
-            "depths": [1, 2, 3],
+            "powers": [2, 4] if paper else [4],
+            "depths": [1, 2, 3] if paper else [1, 2],
             "norm": 1e-3,
             "seed": 0,
             "step_sizes": np.geomspace(1e-3, 3e-2 if real else 1.0, 14).tolist()
@@ -77,7 +78,8 @@ class ImplicitAcceleration(AbstractExperiment):
             ends = np.where(np.isfinite(losses).all(axis=1), losses[:, -1], np.inf)
             first = int(np.argmin(ends))
             best.append((power, depth, steps[first], ends[first]))
-            curves += [(power, depth, *pair) for pair in zip(at, losses[first])]
+            rows = zip(at, losses[first], strict=True)
+            curves += [(power, depth, *row) for row in rows]
         return {
             "curves": columns(("power", "depth", "iteration", "excess_loss"), curves),
             "best": columns(("power", "depth", "step_size", "excess_loss"), best),
@@ -97,7 +99,7 @@ class ImplicitAcceleration(AbstractExperiment):
         self, figure: Any, settings: dict[str, Any], tables: dict[str, Table]
     ) -> None:
         """Draw a panel a loss, a curve a depth."""
-        panels = figure.subplots(1, len(settings["powers"]))
+        panels = figure.subplots(1, len(settings["powers"]), squeeze=False)[0]
         table = tables["curves"]
         for panel, power in zip(panels, settings["powers"], strict=True):
             for color, depth in zip(CURVES, settings["depths"], strict=False):
@@ -185,9 +187,7 @@ def _descents(
         target=least.target,
     )
     steps = jnp.asarray(settings["step_sizes"])
-    start = [
-        np.stack([layer] * len(steps)) for layer in _start(settings, width, depth)
-    ]
+    start = [np.stack([layer] * len(steps)) for layer in _start(settings, width, depth)]
     at = np.linspace(0, settings["iterations"], settings["records"] + 1).round()
     path = descend(
         problem,
@@ -198,8 +198,8 @@ def _descents(
         compress=False,
     )
     losses = np.array(path["excess_loss"])
-    for lane, outcome in enumerate(path.outcome):
-        if str(outcome.status) == "diverged":
+    for lane in range(len(steps)):
+        if path.run(lane).outcome.status == Status.DIVERGED:  # type: ignore[union-attr]
             losses[lane] = np.inf
     return path.iterations, losses
 

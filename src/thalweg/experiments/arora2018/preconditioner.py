@@ -68,19 +68,21 @@ class Preconditioner(AbstractExperiment):
                 claim="The eigenvalues are those of Claim 1.",
                 stated=0.0,
                 ours=gap,
-                holds=gap <= ULPS * np.finfo(float).eps,
+                holds=bool(gap <= ULPS * np.finfo(float).eps),
                 note="Largest difference, relative to the largest eigenvalue; measured "
                 "from the derivatives of the product by every weight.",
             )
         ]
         for depth in settings["depths"]:
             rows = tables["ellipses"]["depth"] == depth
-            radius = np.hypot(tables["ellipses"]["x"][rows], tables["ellipses"]["y"][rows])
+            radius = np.hypot(
+                tables["ellipses"]["x"][rows], tables["ellipses"]["y"][rows]
+            )
             stretch = float(radius.max() / radius.min())
             found.append(
                 Finding(
-                    claim=f"{depth} layer{'s' * (depth > 1)}, one output: the direction "
-                    "of the weights is stretched N times as much as the others.",
+                    claim=f"{depth} layer{'s' * (depth > 1)}, one output: the weights' "
+                    "direction is stretched N times as much as the others.",
                     stated=float(depth),
                     ours=stretch,
                     holds=abs(stretch / depth - 1) <= 1e-9,
@@ -104,11 +106,20 @@ class Preconditioner(AbstractExperiment):
             table = tables["spectra"]
             rows = table["depth"] == depth
             place = np.arange(1, rows.sum() + 1)
-            right.semilogy(place, table["claimed"][rows], color=INK, linewidth=0.8,
-                           linestyle=PROMISED)
-            right.semilogy(place, table["measured"][rows], "o", color=color, markersize=4)
+            right.semilogy(
+                place,
+                table["claimed"][rows],
+                color=INK,
+                linewidth=0.8,
+                linestyle=PROMISED,
+            )
+            right.semilogy(
+                place, table["measured"][rows], "o", color=color, markersize=4
+            )
         vector = settings["strength"] * np.array(settings["vector"])
-        left.annotate("", vector, (0, 0), arrowprops={"arrowstyle": "->", "color": FAINT})
+        left.annotate(
+            "", vector, (0, 0), arrowprops={"arrowstyle": "->", "color": FAINT}
+        )
         left.set_aspect("equal")
         left.set_title("image of unit gradients; w as arrow", loc="left")
         left.legend(fontsize=7.5, loc="lower right")
@@ -134,12 +145,10 @@ def eigenvalues(values: Any, depth: int) -> np.ndarray:
         [[8.0, 5.0], [5.0, 2.0]]
     """
     sizes = np.asarray(values, dtype=np.float64)
-    return sum(
-        np.multiply.outer(
-            sizes ** (2 * (depth - j) / depth), sizes ** (2 * (j - 1) / depth)
-        )
-        for j in range(1, depth + 1)
-    )
+    layers = np.arange(1, depth + 1)[:, None]
+    left = sizes ** (2 * (depth - layers) / depth)
+    right = sizes ** (2 * (layers - 1) / depth)
+    return np.einsum("jr,js->rs", left, right)
 
 
 def preconditioner(layers: list[np.ndarray]) -> np.ndarray:

@@ -118,7 +118,7 @@ def fastest(settings: dict[str, Any], draw: Draw, work: Workplace) -> Table:
         converged), `certain` (whether the search proves it if iterations are unimodal
         in the step size), `evaluations` and `spent` (runs made, and their iterations).
     """
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for place, depth in enumerate(settings["depths"]):
         share = place / len(settings["depths"])
         work.say(f"{depth} layers", share)
@@ -200,6 +200,7 @@ def _run(
         accuracy=settings["accuracy"],
         compress=settings["hidden"] >= WIDE,
     )
+    assert ends is not None, "nothing was passed that could stop it"
     results = zip(
         requests,
         ends.statuses,

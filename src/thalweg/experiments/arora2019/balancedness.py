@@ -104,8 +104,12 @@ class Balancedness(AbstractExperiment):
         axes = figure.add_subplot()
         axes.semilogy(table["iteration"], table["norm"], color=look.CURVES[0],
                       label=r"$\min_j \|W_j W_j^\top\|_F$")  # fmt: skip
-        axes.semilogy(table["iteration"], table["imbalance"], color=look.CURVES[1],
-                      label=r"$\max_j \|W_{j+1}^\top W_{j+1} - W_j W_j^\top\|_F$")  # fmt: skip
+        axes.semilogy(
+            table["iteration"],
+            table["imbalance"],
+            color=look.CURVES[1],
+            label=r"$\max_j \|W_{j+1}^\top W_{j+1} - W_j W_j^\top\|_F$",
+        )
         axes.semilogy(table["iteration"], table["loss"], color=look.FAINT, lw=1,
                       label="loss above its optimum")  # fmt: skip
         axes.set_xlabel("iteration")

@@ -67,7 +67,8 @@ class IndependentStarts(AbstractExperiment):
                 "a narrow range",
                 told_band(narrow),
                 bool(0 < narrow.size < wide.size and _decades(narrow) < 1),
-                "narrow: not empty, and less than a decade",
+                "narrow: not empty, and less than a decade; the source's cap is "
+                f"1,000,000 iterations, ours {settings['cap']:,}",
             ),
             Finding(
                 "Outside, the time grows by orders of magnitude.",

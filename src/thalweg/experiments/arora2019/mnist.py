@@ -129,7 +129,7 @@ class Mnist(AbstractExperiment):
             Finding(
                 f"It is good, within {NEAR:g} times the best, over a wider range.",
                 "balanced wider",
-                f"{_range(good['balanced'])}; independent {_range(good['independent'])}",
+                "; ".join(f"{name} {_range(good[name])}" for name in STARTS[::-1]),
                 bool(_width(good["balanced"]) > _width(good["independent"])),
                 where,
             ),

@@ -42,7 +42,7 @@ class Invariants(AbstractExperiment):
         exponents = [-3, -4] if scale == "tiny" else [-2.5, -3, -3.5, -4, -4.5, -5]
         return {
             "widths": [5, 4, 3, 2],
-            "target": [2, 1],
+            "target": [2.0, 1.0],
             "std": 0.5,
             "seed": 1,
             "horizon": 2.0,
@@ -80,6 +80,7 @@ class Invariants(AbstractExperiment):
         slopes = np.diff(np.log(ends["drift"])) / np.diff(np.log(ends["step_size"]))
         gap = float(tables["one_step"]["gap"][0])
         order = float(slopes[-1])
+        share = ends["drift"][-1] / ends["step_size"][-1]
         return [
             Finding(
                 "The flow keeps the invariants: largest drift up to the horizon.",
@@ -103,7 +104,7 @@ class Invariants(AbstractExperiment):
                 1.0,
                 order,
                 abs(order - 1) <= 0.05,
-                f"drift over step size there: {ends['drift'][-1] / ends['step_size'][-1]:.4g}",
+                f"drift over step size there: {share:.4g}",
             ),
         ]
 
@@ -113,13 +114,13 @@ class Invariants(AbstractExperiment):
         """Draw the drift in time, and at the horizon against the step size."""
         left, right = figure.subplots(1, 2)
         drifts, ends = tables["drifts"], tables["ends"]
-        for place, step in enumerate(np.unique(drifts["step_size"])[::-1]):
-            rows = (drifts["step_size"] == step) & (drifts["drift"] > 0)
+        for place, size in enumerate(np.unique(drifts["step_size"])[::-1]):
+            rows = (drifts["step_size"] == size) & (drifts["drift"] > 0)
             left.plot(
                 drifts["time"][rows],
                 drifts["drift"][rows],
-                color=look.INK if step == 0 else look.CURVES[place],
-                label="the flow" if step == 0 else f"step {step:.2g}",
+                color=look.INK if size == 0 else look.CURVES[place],
+                label="the flow" if size == 0 else f"step {size:.2g}",
             )
         left.set_yscale("log")
         left.set_xlabel("flow time, iterations x step size")

@@ -49,7 +49,7 @@ class Remark2Rate(AbstractExperiment):
         return {
             "nets": nets[:1] if scale == "tiny" else nets,
             "starts": 6 if scale == "tiny" else 60,
-            "target": [2, 1],
+            "target": [2.0, 1.0],
             "example_seed": 1,
             "seed": 0,
         }

@@ -45,9 +45,10 @@ class Staircase(AbstractExperiment):
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the target's singular values, the nets, stds and the seed."""
         if scale == "tiny":
-            return {"target": [3, 1], "nets": [[3, 3, 2]], "stds": [[1e-2]], "seed": 0}
+            nets = {"nets": [[3, 3, 2]], "stds": [[1e-2]]}
+            return {"target": [3.0, 1.0], **nets, "seed": 0}
         return {
-            "target": [3, 2, 1],
+            "target": [3.0, 2.0, 1.0],
             "nets": [[5, 4, 3], [5, 4, 4, 3]],
             "stds": [[1e-2, 1e-4, 1e-6], [3e-2, 1e-2, 3e-3]],
             "seed": 0,
@@ -100,12 +101,13 @@ class Staircase(AbstractExperiment):
                 bool(same),
             ),
             Finding(
-                "Where the loss rests, it rests on a critical value (smallest starts).",
+                "Where the loss of the smallest start rests, it rests on a critical "
+                "value.",
                 0.0,
                 small,
                 small <= ON_A_STEP,
-                "the largest distance of a plateau's loss from its saddle's value, as a "
-                f"share of that to the next value; at most {ON_A_STEP} counts as on it",
+                "the largest distance of a plateau's loss from its saddle's value, in "
+                f"steps to the next value; at most {ON_A_STEP} counts as on it",
             ),
             *_nearer(visits, shares),
             Finding(
@@ -143,9 +145,15 @@ class Staircase(AbstractExperiment):
             panel.set_title(f"{int(depth)} layers", loc="left")
             panel.set_xlabel("iterations x step size")
             panel.set_xlim(0.03, None)
-            panel.legend(loc="center left", bbox_to_anchor=(0, 0.56), title="start",
-                         frameon=True, facecolor=look.PAPER, edgecolor="none",
-                         framealpha=1)  # fmt: skip
+            panel.legend(
+                loc="center left",
+                bbox_to_anchor=(0, 0.56),
+                title="start",
+                frameon=True,
+                facecolor=look.PAPER,
+                edgecolor="none",
+                framealpha=1,
+            )
         panels[0].set_ylabel("loss; dashed: all critical values")
 
 

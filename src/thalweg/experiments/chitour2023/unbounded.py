@@ -193,9 +193,9 @@ def _off_record(rests: Table) -> float:
     """Return the largest gap to the limits on record, in half units of a digit."""
     worst = 0.0
     starts = zip(rests["x0"], rests["y0"], rests["z0"], strict=True)
-    for place, start in enumerate(starts):
+    for place, (x0, y0, z0) in enumerate(starts):
         for name, text in zip(
-            ("x", "y"), LIMITS[tuple(map(float, start))], strict=True
+            ("x", "y"), LIMITS[float(x0), float(y0), float(z0)], strict=True
         ):
             half = 0.5 * 10.0 ** -len(text.partition(".")[2])
             worst = max(worst, abs(float(rests[name][place]) - float(text)) / half)

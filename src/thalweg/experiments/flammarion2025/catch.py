@@ -29,7 +29,7 @@ class Catch(AbstractExperiment):
         "From (1/2, ..., 1/2) about 4^d iterations are needed to reduce the error by "
         "a constant factor."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 3.5, "paper": 45.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 3.0, "paper": 40.0}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the depths counted by steps and by leaps, and the accuracy."""

@@ -25,7 +25,7 @@ class FailingStarts(AbstractExperiment):
         "For even depth, equal magnitudes with an odd number of minus signs never "
         "lead to a global minimum, at any step size."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 2.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 1.5}
     size: ClassVar[tuple[float, float]] = (8.0, 3.5)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Field(AbstractExperiment):
         "minima, and the origin, a saddle; it is difficult to avoid a minimum, but "
         "possible."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.1, "paper": 1.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.1, "paper": 1.0}
     size: ClassVar[tuple[float, float]] = (5.6, 5.2)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Field(AbstractExperiment):
             ],
             "step_size": 0.02,
             "iterations": 4000 if paper else 1500,
-            "random_starts": 10_000 if paper else 500,
+            "random_starts": 2000 if paper else 500,
             "seed": 439,
         }
 

@@ -1,9 +1,9 @@
 """Modes are learnt one by one, each along its own sigmoid."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
-import jax
 import numpy as np
 
 from thalweg._core.papers import SAXE2014
@@ -11,8 +11,6 @@ from thalweg._core.source import Source
 from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workplace
 from thalweg.experiments._chains import product, step
 from thalweg.experiments._columns import columns
-from thalweg.inits.aligned import Aligned
-from thalweg.inits.gaussian import Gaussian
 from thalweg.motion.descend import descend
 from thalweg.motion.exact import learning_time, mode_strength, mode_time
 from thalweg.problem.moments import Moments
@@ -61,6 +59,7 @@ class ModeCurves(AbstractExperiment):
             "step_size": 5e-3 if tiny else 5e-4,
             "start": 1e-6,
             "seeds": 4 if tiny else 100,
+            "seed": 0,
             "horizon": 11.0,
             "depths": [3] if tiny else [1, 2, 3, 4, 5, 8],
             "deep_step_sizes": [1e-3] if tiny else [1e-3, 5e-4],
@@ -168,13 +167,16 @@ def _random_starts(settings: dict[str, Any]) -> tuple[Table, Table]:
     net = LinearNet((len(modes), settings["hidden"], len(modes)))
     problem = Problem(net, Moments.whitened(np.diag(modes)))
     # A mode grows from (W_1 v + W_2' u) / 2, of mean square hidden * std^2 / 2.
-    init = Gaussian(std=float(np.sqrt(2 * settings["start"] / settings["hidden"])))
-    draws = [init.draw(jax.random.key(s), net) for s in range(settings["seeds"])]
+    std = np.sqrt(2 * settings["start"] / settings["hidden"])
+    draws = np.random.default_rng(settings["seed"])
+    starts = [
+        std * draws.standard_normal((settings["seeds"], *shape)) for shape in net.shapes
+    ]
     size = settings["step_size"]
     iterations = round(settings["horizon"] / size)
     path = descend(
         problem,
-        tuple(np.stack(layer) for layer in zip(*draws, strict=True)),
+        tuple(starts),
         step_size=size,
         iterations=iterations,
         every=max(1, iterations // 1000),
@@ -205,9 +207,12 @@ def _random_starts(settings: dict[str, Any]) -> tuple[Table, Table]:
 
 def _deep(depth: int, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Return times and strengths of the mode 2 in a descent on a full net."""
-    net, target = LinearNet((2, *(4,) * (depth - 1), 2)), np.diag([2.0, 1.0])
-    start = Aligned(target=target, strengths=LEAST, mix=True)
-    layers = [np.asarray(layer) for layer in start.draw(jax.random.key(0), net)]
+    target, draws = np.diag([2.0, 1.0]), np.random.default_rng(depth)
+    hidden = [np.linalg.qr(draws.standard_normal((4, 2)))[0] for _ in range(depth - 1)]
+    bases = [np.eye(2), *hidden, np.eye(2)]
+    layers = [
+        LEAST ** (1 / depth) * above @ below.T for below, above in pairwise(bases)
+    ]
     strengths = [LEAST]
     for _ in range(round(1.2 * PRINTED[depth] / size)):
         layers = step(target, layers, size)

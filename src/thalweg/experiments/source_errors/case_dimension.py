@@ -31,7 +31,7 @@ class CaseDimension(AbstractExperiment):
         "The critical points of Case 1.2 (W_3 = 0, W_2 = 0, W_{1,1} = 0), with a "
         "Hessian of zero, form a space of dimension d_y (d_x - d_y)."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.5, "paper": 2.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 1.5}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the singular values of the labels and the widths tried."""

@@ -48,7 +48,7 @@ class CrossBlocks(AbstractExperiment):
         "A saddle with the largest modes is strict unless every pivot has a "
         "complementary block of the rank of the whole."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.6, "paper": 1.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.6, "paper": 1.0}
     size: ClassVar[tuple[float, float]] = (6.4, 3.5)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class DroppedBars(AbstractExperiment):
         "After singular value decompositions of the data the bars on the weights are "
         "dropped, as if the gradient flow of the reduced loss were the original one."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 1.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.5, "paper": 3.0}
     size: ClassVar[tuple[float, float]] = (8.0, 3.5)
 
     def settings(self, scale: str) -> dict[str, Any]:

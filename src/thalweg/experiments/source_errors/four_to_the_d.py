@@ -23,7 +23,7 @@ class FourToTheD(AbstractExperiment):
         "From (1/2, ..., 1/2) one needs T of about 4^d to reduce the initial error by "
         "a constant factor that does not depend on d."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 6.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 2.5}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the depths and by how much to reduce the loss."""

@@ -27,7 +27,7 @@ class HyperbolicProduct(AbstractExperiment):
         "With a = sqrt(c) cosh(theta/2) and b = sqrt(c) sinh(theta/2) the product is "
         "c sinh(theta), and the time to a strength follows with s."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 0.2}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.1, "paper": 0.1}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the layers' strengths at the start, the target, and the times."""

@@ -35,7 +35,7 @@ class NegativeDirection(AbstractExperiment):
         "If the inner product has a rank r_Z above the rank r of the whole, and "
         "r > 0, the Hessian has a negative eigenvalue."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.5, "paper": 2.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.2, "paper": 3.0}
     size: ClassVar[tuple[float, float]] = (8.0, 3.5)
 
     def settings(self, scale: str) -> dict[str, Any]:

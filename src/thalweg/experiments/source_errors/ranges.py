@@ -22,7 +22,7 @@ class Ranges(AbstractExperiment):
     claim: ClassVar[str] = (
         "Along the flow W_{j+1}'W_{j+1} - W_j W_j' is constant for 1 <= j <= H + 1."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 1.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.1, "paper": 0.2}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return widths, seed, horizon and tolerance."""

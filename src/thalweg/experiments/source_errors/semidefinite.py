@@ -34,7 +34,7 @@ class Semidefinite(AbstractExperiment):
         "At critical points of full rank d_y the Hessian becomes positive definite, so "
         "they are minima."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 1.5}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 1.0}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return the widths and the seed of the minima drawn."""

@@ -31,7 +31,7 @@ class SigmaAtInfinity(AbstractExperiment):
         "The integral Sigma(x) of sigma/sigma' from 0 to x tends to infinity as |x| "
         "tends to zero."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.3, "paper": 0.3}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.2, "paper": 1.5}
     size: ClassVar[tuple[float, float]] = (8.0, 3.3)
 
     def settings(self, scale: str) -> dict[str, Any]:

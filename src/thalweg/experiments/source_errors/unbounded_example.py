@@ -28,7 +28,7 @@ class UnboundedExample(AbstractExperiment):
         "The flow of z^2 (x^2/2 + (1 - x y)^2/2) from x and y in (0, 1) and z other "
         "than 0 is unbounded."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 2.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 0.4}
     size: ClassVar[tuple[float, float]] = (8.0, 3.5)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from threading import Event, Thread
 from typing import Any, ClassVar
 from uuid import uuid4
 
-import thalweg
 from thalweg._core.errors import ConfigError, RunFailed, whole
+from thalweg._core.version import VERSION
 from thalweg.sweep.engines._base import AbstractEngine
 from thalweg.sweep.turn import Turn, one_thread_of_blas, taking
 
@@ -177,16 +177,16 @@ def _joined(distributed: Any, address: str, stack: ExitStack) -> Any:
             f"`dask worker {address} --nthreads 1`."
         ) from error
     versions = {str(told) for told in client.run(_version).values()}
-    if versions != {thalweg.__version__}:
+    if versions != {VERSION}:
         raise ConfigError(
             f"workers of {address} have Thalweg {', '.join(sorted(versions))}, here it "
-            f"is {thalweg.__version__}; install the same on all."
+            f"is {VERSION}; install the same on all."
         )
     return client
 
 
 def _version() -> str:
-    return thalweg.__version__
+    return VERSION
 
 
 def _room(client: Any, handed: int) -> int:

@@ -1,0 +1,1 @@
+"""Conserved quantities of two-layer nets: figures of Zhao et al., 2023."""
