@@ -371,6 +371,6 @@ def test_depth_selects_rank_one_and_a_single_layer_does_not():
     shown = CompletionDepth()
     settings = shown.settings("tiny") | {"below": [1.0], "depths": [1, 2]}
     ends = shown.measure(settings, Workplace())["ends"]["unobserved"]
-    assert ends[0] == settings["start"][0][0]
+    assert abs(ends[0] - settings["start"][0][0]) <= 4 * EPS * 1e-2
     assert abs(ends[1] - 1) <= 0.01
     assert printed(least_entry(0.005), "8.1")

@@ -242,6 +242,13 @@ def test_candidates_are_the_points_with_the_searched_field_set():
     assert set(points.keys).isdisjoint(other.keys)
 
 
+def test_a_whole_value_inside_a_searched_grid_is_no_exception():
+    search = {"field": "step_size", "from": 0.5, "to": 1.5, "points": 3}
+    design = Design.of(BASE, {"seed": [0]}, search={**search, "spacing": "linear"})
+    runs = plan(design).candidates([Request(0, 1, design.search.grid[1], None)])
+    assert runs.units[0]["step_size"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("base", "over", "words"),
     [

@@ -38,7 +38,8 @@ def made_up(task):
     columns = {{"key": keys, "status": ["converged"] * len(keys),
                "iterations": numbers, "time": [None] * len(keys),
                "loss": [n / 7 for n in numbers], "error": [None] * len(keys)}}
-    source = {{"key": "k2030", "authors": "A", "title": "T", "where": "W", "year": 2030}}
+    source = {{"key": "k2030", "authors": "A", "title": "T", "where": "W",
+              "year": 2030}}
     return {{"columns": columns, "paths": {{}}, "sources": [source]}}
 
 
@@ -51,7 +52,8 @@ class Plain(AbstractEngine):
 running._work = lambda: made_up
 running.Fitting = lambda ceiling: lambda settings: 1000
 running.MOST = 16
-design = Design.of({base}, {{"seed": {{"from": 0, "to": 299}}, "step_size": [0.1, 0.2]}})
+over = {{"seed": {{"from": 0, "to": 299}}, "step_size": [0.1, 0.2]}}
+design = Design.of({base}, over)
 '''
 
 
@@ -293,9 +295,9 @@ def test_a_full_disk_is_told_in_one_sentence_and_spoils_nothing(tmp_path):
         "running._work = lambda: limited\n"
         "from thalweg.sweep.plan import plan\n"
         "last = plan(design).chunks(most=16)[2]['runs'][0]['key']\n"
-        "try:\n    sweep(design, out=%r, engine=Plain())\n"
+        f"try:\n    sweep(design, out={str(place)!r}, engine=Plain())\n"
         "except StoreError as error:\n    print(error)\n    raise SystemExit(3)\n"
-        "table = " % str(place),
+        "table = ",
     )  # fmt: skip
     child = started(limit + text)
     out, told = child.communicate(timeout=60)

@@ -41,7 +41,7 @@ class IdentityStarts(AbstractExperiment):
         "in a number of iterations polynomial in the depth, the condition number and "
         "the logarithm of the accuracy."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 2.0, "paper": 30.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 2.0, "paper": 8.0}
 
     def settings(self, scale: str) -> dict[str, Any]:
         """Return depths, condition numbers, width, seed and accuracy."""
@@ -157,7 +157,7 @@ class NegativeEigenvalue(AbstractExperiment):
         "If the symmetric target has an eigenvalue -l < 0, descent from identity "
         "layers of even depth keeps its loss above l^2 / 2 at any step size."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 2.0, "paper": 5.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 2.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.6)
 
     def settings(self, scale: str) -> dict[str, Any]:

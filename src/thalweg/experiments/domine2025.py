@@ -52,7 +52,7 @@ class RichToLazy(AbstractExperiment):
             "strength": 1e-3,
             "balances": [0.0, 0.5, 2.0, 10.0] if paper else [0.0, 10.0],
             "records": 200 if paper else 60,
-            "horizon": 8.0,
+            "horizon": 5.0,
             "swept": np.geomspace(1e-2, 1e3, 41 if paper else 9).tolist(),
             "signs": [1, -1],
             "std": 0.05,
@@ -122,8 +122,10 @@ class RichToLazy(AbstractExperiment):
             rows = table["balance"] * sign > 0
             size = np.abs(table["balance"][rows])
             label = "lambda > 0" if sign > 0 else "lambda < 0"
-            middle.semilogx(size, table["kernel"][rows], color=color, label=label)
-            right.loglog(size, table["distance"][rows], color=color, label=label)
+            style = "-" if sign > 0 else "o"
+            options = {"color": color, "label": label, "markersize": 3.5}
+            middle.semilogx(size, table["kernel"][rows], style, **options)
+            right.loglog(size, table["distance"][rows], style, **options)
         middle.set_title("kernel: 1 - cosine, start to end", loc="left")
         right.set_title("weights moved, relative", loc="left")
         anchor = table["distance"][rows][-1] * size[-1]

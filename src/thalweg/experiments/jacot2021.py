@@ -47,7 +47,7 @@ class SaddleToSaddle(AbstractExperiment):
         "the first grows like the logarithm of the start's inverse for two layers, "
         "and like its power N - 2 for N layers."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 4, "paper": 30}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 4, "paper": 15}
     size: ClassVar[tuple[float, float]] = (9.6, 3.4)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class SaddleToSaddle(AbstractExperiment):
         alphas = {
             "2": [10.0**-k for k in range(1, 9)],
             "3": [10.0 ** (-k / 2) for k in range(1, 7)],
-            "4": [10.0 ** (-k / 4) for k in range(1, 7)],
+            "4": [10.0 ** (-k / 4) for k in range(1, 9)],
         }
         return {
             "target": [3.0, 2.0, 1.0],
@@ -159,7 +159,8 @@ class SaddleToSaddle(AbstractExperiment):
             panel.set_xscale("log")
         panel.set_title(f"{depth} layers; losses of saddles dashed", loc="left")
         panel.set_xlabel("flow time")
-        panel.legend(title="alpha", title_fontsize=8, fontsize=7, ncols=2)
+        place = "center left" if depth > 2 else "upper right"
+        panel.legend(title="alpha", title_fontsize=8, fontsize=7, ncols=2, loc=place)
 
 
 def posed(settings: dict[str, Any], depth: int) -> tuple[Problem, list[np.ndarray]]:
@@ -201,7 +202,7 @@ def _times(depth: int, alpha: float, settings: dict[str, Any]) -> np.ndarray:
     weakest, count = settings["target"][-1], settings["records"]
     if depth == 2:
         return np.linspace(0, (np.log(1 / alpha) + 8) / weakest, count)
-    horizon = 40 * (1 + alpha ** (2 - depth)) / weakest
+    horizon = 4 * (1 + alpha ** (2 - depth)) / weakest
     return np.concatenate(([0.0], np.geomspace(1e-4 * horizon, horizon, count)))
 
 

@@ -23,7 +23,8 @@ from thalweg.motion._lanes import (
 
 UNROLL = 2
 """Steps in a row between two looks at whether any lane is still going; more compile
-for longer and are no quicker."""
+for longer and are no quicker. It divides `STALL_CHECK`, so that every iteration of a
+run is taken by the same one of them."""
 
 SHORTEST = 32
 """Least steps between two looks at who is at rest or out of budget; a lane that is
@@ -102,8 +103,23 @@ def spread(leaf: Array, numbers: Array) -> Array:
     return numbers.reshape(numbers.shape + (1,) * (leaf.ndim - 1))
 
 
-def _step(batch: Batch, lanes: Lanes, cache: Any) -> tuple[Lanes, Any]:
-    """Take one step on the lanes that are not waiting to be looked at."""
+def _judged(lanes: Lanes, excess: Array, looked_at: Array) -> Lanes:
+    """End those of the lanes looked at that have converged or diverged."""
+    arrived = excess <= lanes.accuracy
+    ended = looked_at & (arrived | ~(excess < lanes.limit))
+    return lanes._replace(
+        excess=jnp.where(looked_at, excess, lanes.excess),
+        status=jnp.where(ended, jnp.where(arrived, CONVERGED, DIVERGED), lanes.status),
+        active=lanes.active & ~ended,
+    )
+
+
+def _step(batch: Batch, lanes: Lanes) -> Lanes:
+    """Evaluate the lanes and take one step on those that go on."""
+    # Nothing computed elsewhere goes into a step: the compiler rounds the same formula
+    # differently in another place, and which place that is, chance would decide.
+    excess, cache = batch.evaluate(lanes.weights)
+    lanes = _judged(lanes, excess, lanes.active & (lanes.iteration < lanes.pause))
     moving = lanes.active & (lanes.iteration < lanes.pause)
 
     def held(change: Array) -> Array:
@@ -123,22 +139,15 @@ def _step(batch: Batch, lanes: Lanes, cache: Any) -> tuple[Lanes, Any]:
             step,
         )
         weights = jax.tree.map(lambda w, v: w + held(v), lanes.weights, velocity)
-    excess, cache = batch.evaluate(weights)
-    arrived = excess <= lanes.accuracy
-    ended = moving & (arrived | ~(excess < lanes.limit))
-    after = lanes._replace(
-        weights=weights,
-        velocity=velocity,
-        excess=jnp.where(moving, excess, lanes.excess),
-        iteration=lanes.iteration + moving,
-        status=jnp.where(ended, jnp.where(arrived, CONVERGED, DIVERGED), lanes.status),
-        active=lanes.active & ~ended,
+    return lanes._replace(
+        weights=weights, velocity=velocity, iteration=lanes.iteration + moving
     )
-    return after, cache
 
 
-def _look(batch: Batch, lanes: Lanes, cache: Any) -> Lanes:
-    """End the due lanes that no step would move, or that have spent their budget."""
+def _look(batch: Batch, lanes: Lanes) -> Lanes:
+    """Evaluate the due lanes; end those that no step would move, or without budget."""
+    excess, cache = batch.evaluate(lanes.weights)
+    lanes = _judged(lanes, excess, lanes.active & (lanes.iteration >= lanes.pause))
     gradient = batch.pull(lanes.weights, cache)
     norm = jnp.sqrt(sum(_totals(leaf * leaf) for leaf in jax.tree.leaves(gradient)))
     share = lanes.step_size / (1 - lanes.momentum)
@@ -187,32 +196,29 @@ def _advance(
     lanes = lanes._replace(weights=batch.pack(lanes.weights), velocity=velocity)
 
     def going(carry: Any) -> Array:
-        lanes, _, done, idle = carry
+        lanes, done, idle = carry
         return (done < steps) & (idle < patience) & jnp.any(lanes.active)
 
     def part(carry: Any) -> Any:
-        lanes, cache, done, idle = carry
+        lanes, done, idle = carry
         due = lanes.active & (lanes.iteration >= lanes.pause)
-        lanes = lax.cond(
-            jnp.any(due), lambda: _look(batch, lanes, cache), lambda: lanes
-        )
+        lanes = lax.cond(jnp.any(due), lambda: _look(batch, lanes), lambda: lanes)
         ahead = jnp.where(lanes.active, lanes.pause - lanes.iteration, STALL_CHECK)
         until = done + jnp.maximum(SHORTEST, jnp.min(ahead))
 
         def on(carry: Any) -> Array:
-            return going(carry) & (carry[2] < until)
+            return going(carry) & (carry[1] < until)
 
         def several(carry: Any) -> Any:
-            lanes, cache, done, idle = carry
+            lanes, done, idle = carry
             for _ in range(UNROLL):
-                lanes, cache = _step(batch, lanes, cache)
-            return lanes, cache, done + UNROLL, idle + UNROLL * jnp.sum(~lanes.active)
+                lanes = _step(batch, lanes)
+            return lanes, done + UNROLL, idle + UNROLL * jnp.sum(~lanes.active)
 
-        return lax.while_loop(on, several, (lanes, cache, done, idle))
+        return lax.while_loop(on, several, (lanes, done, idle))
 
     nothing = jnp.zeros((), dtype=jnp.int64)
-    first = (lanes, batch.evaluate(lanes.weights)[1], nothing, nothing)
-    after, _, done, _ = lax.while_loop(going, part, first)
+    after, done, _ = lax.while_loop(going, part, (lanes, nothing, nothing))
     velocity = None if lanes.velocity is None else batch.unpack(after.velocity)
     return after._replace(weights=batch.unpack(after.weights), velocity=velocity), done
 

@@ -105,7 +105,8 @@ def descend_to_ends(
 
     A run that ends makes room for the next, so a batch costs the sum of its runs. How
     a run ends is the same to the last bit whatever runs beside it: another order,
-    number or mixture of runs, other threads, its problem for itself or for all.
+    number or mixture of runs, other threads. (One problem for all runs and a sequence
+    of that problem are two programs, which may differ in rounding.)
 
     Args:
         problem: A `Problem`, `SampleProblem` or `Playground` for all runs, or a
@@ -181,7 +182,8 @@ def memory_of(problem: Any, runs: int) -> int:
     """
     runs = whole("runs", runs, least=1)
     net = problem.net
-    row = 8 * (2 * net.parameters + sum(width**2 for width in net.widths) + 32)
+    # Starts as given, checked, moved and ended; and, if nets narrow, their bases.
+    row = 8 * (5 * net.parameters + 32)
     block = 8 * lanes_of(net) * 12 * net.parameters
     return runs * row + cores() * block + PROGRAMS_BYTES
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
+import thalweg._core.arrays  # noqa: F401  (float64)
 from thalweg._core.errors import positive
 from thalweg.linalg import balls
 

@@ -158,7 +158,10 @@ def _together(
         for name, pool in zip(layout.names, layout.pools, strict=True)
     }
     if search is not None:
-        pools[search[0]] = list(dict.fromkeys((search[1][0], search[1][-1])))
+        places = _ends(
+            _numbers_of(search[0], list(search[1])), np.arange(len(search[1]))
+        )
+        pools[search[0]] = [search[1][place] for place in places]
     count = max((len(values) for values in pools.values()), default=1)
     return tuple(
         {name: values[min(k, len(values) - 1)] for name, values in pools.items()}

@@ -67,7 +67,7 @@ def sweep(
         ...     {"playground": 2, "accuracy": 1e-6, "iterations": 1000},
         ...     {"step_size": [1 / 6, 1 / 12]})
         >>> sweep(design).column("iterations").tolist()
-        [21, 43]
+        [21, 44]
     """
     asked = design if isinstance(design, Design) else Design.from_toml(Path(design))
     chosen: Any = shelf.make(engine) if isinstance(engine, str) else engine

@@ -28,6 +28,9 @@ FAILED = "failed"
 FEW_RECORDS = 3
 """Of runs of which only the end is kept."""
 
+LITTLE = 2**12
+"""Entries of a target that every run may have for itself."""
+
 VARIED = ("seed", "step_size", "iterations")
 """Settings in which most runs of a task differ."""
 
@@ -69,6 +72,17 @@ class Run:
         """Return whether it is a plain descent, of which many go side by side."""
         asked = self.settings
         return not (asked.flow or asked.leap or asked.optimizer is not None)
+
+    @property
+    def beside_others(self) -> bool:
+        """Return whether it descends beside runs of other problems, each its own.
+
+        The program for one problem rounds a loss otherwise than that for many, so this
+        must not depend on what else the task holds.
+        """
+        data = self.settings.data
+        target = None if data is None else data.target
+        return target is not None and len(target) * len(target[0]) <= LITTLE
 
     @property
     def failed(self) -> bool:
@@ -175,7 +189,12 @@ def _batches(runs: list[Run]) -> Iterator[list[Run]]:
         asked, problem = run.settings, run.problem
         if id(problem) not in shapes:
             shapes[id(problem)] = _shape(problem)
-        alike = asked.gradient_tolerance, asked.compress, bool(asked.momentum)
+        alike: tuple[Any, ...] = (
+            asked.gradient_tolerance,
+            asked.compress,
+            bool(asked.momentum),
+            None if run.beside_others else id(problem),
+        )
         groups.setdefault((*alike, shapes[id(problem)]), []).append(run)
     yield from groups.values()
 
@@ -189,11 +208,11 @@ def _shape(problem: Any) -> Any:
 def _descend(runs: list[Run]) -> None:
     """Descend to the ends of runs; where that fails, to those of each half."""
     asked = [run.settings for run in runs]
-    alone = all(run.problem is runs[0].problem for run in runs)
+    each = runs[0].beside_others
     mine = turn()
     try:
         ends = descend_to_ends(
-            runs[0].problem if alone else [run.problem for run in runs],
+            [run.problem for run in runs] if each else runs[0].problem,
             jax.tree.map(
                 lambda *leaves: np.stack(leaves), *(run.start for run in runs)
             ),

@@ -34,7 +34,7 @@ class Preconditioner(AbstractExperiment):
         "preconditioner, which enlarges directions in which the matrix is already "
         "large, the more so the deeper the net."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1, "paper": 2}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 1, "paper": 1}
     size: ClassVar[tuple[float, float]] = (9.6, 3.4)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -122,7 +122,8 @@ class Preconditioner(AbstractExperiment):
         )
         left.set_aspect("equal")
         left.set_title("image of unit gradients; w as arrow", loc="left")
-        left.legend(fontsize=7.5, loc="lower right")
+        left.legend(fontsize=7.5, loc="lower right", handlelength=1.2)
+        left.set_xlim(-1.5, 1.9)
         middle.set_title("gain of a weak direction", loc="left")
         middle.set_xlabel("its singular value, relative to the largest")
         middle.set_ylabel("eigenvalue, relative to the largest")

@@ -114,7 +114,7 @@ def fastest(settings: dict[str, Any], draw: Draw, work: Workplace) -> Table:
         work: Where finished runs are kept, and whom to tell.
 
     Returns:
-        Columns `depth`, `std`, `seed`, `step_size`, `iterations` (-1: none
+        Columns `depth`, `std`, `seed`, `step_size`, `iterations` (-1: none tried
         converged), `certain` (whether the search proves it if iterations are unimodal
         in the step size), `evaluations` and `spent` (runs made, and their iterations).
     """
@@ -264,7 +264,7 @@ def draw_iterations(
     axes.set_ylabel(f"iterations to {settings['accuracy']:g} of the optimum")
     axes.set_title(f"{heading}\n{told_data(settings)}", loc="left")
     axes.annotate(
-        "x: a seed did not converge within the cap at any step",
+        "x: a seed that did not converge within the cap (dashed) at any step tried",
         (0.02, 0.985),
         xycoords="axes fraction",
         va="top",

@@ -76,7 +76,7 @@ class IndependentStarts(AbstractExperiment):
                 ", ".join(f"{factor:.3g}" for factor in worst),
                 bool(worst[0] >= 10 and worst[1] >= 100),
                 "most over fewest iterations, by depth, infinite where a start did not "
-                f"converge within the cap, {settings['cap']:,}",
+                f"converge within the cap, {settings['cap']:,}; {_failures(table)}",
             ),
         ]
 
@@ -89,6 +89,16 @@ class IndependentStarts(AbstractExperiment):
 
 def _decades(stds: np.ndarray) -> float:
     return float(np.log10(stds.max() / stds.min())) if stds.size else 0.0
+
+
+def _failures(table: Table) -> str:
+    """Tell how many starts failed, and of how many every step was tried."""
+    failed = table["iterations"] == NEVER
+    sure = int(np.sum(failed & (table["certain"] == 1)))
+    return (
+        f"{int(failed.sum())} of {failed.size} starts did not, {sure} of them at any "
+        "step of the grid, the others at those the search tried"
+    )
 
 
 def _worst(table: Table, depth: int) -> float:

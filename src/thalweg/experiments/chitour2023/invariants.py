@@ -34,7 +34,7 @@ class Invariants(AbstractExperiment):
         "Along the gradient flow every matrix W_(j+1)' W_(j+1) - W_j W_j' stays as it "
         "was at the start."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 4.0, "paper": 6.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 8.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.6)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Remark2Rate(AbstractExperiment):
         "eigenvalues, the flow converges to a global minimum with L(t) <= "
         "exp(-2 alpha t) L(0), alpha the product of the d_(j+1)-th largest of them."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 10.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 6.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.8)
 
     def settings(self, scale: str) -> dict[str, Any]:

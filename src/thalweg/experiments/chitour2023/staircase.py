@@ -39,7 +39,7 @@ class Staircase(AbstractExperiment):
         "values it has not learnt; all such points but the global minima are saddles, "
         "and every trajectory of the flow converges to a critical point."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 3.0, "paper": 12.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 4.0, "paper": 10.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.8)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Unbounded(AbstractExperiment):
         "There is a non-negative analytic function, its critical points all global "
         "minima, whose gradient flow is unbounded from an open set of starts."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 0.5, "paper": 1.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 0.2, "paper": 0.5}
     size: ClassVar[tuple[float, float]] = (9.0, 3.8)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -143,15 +143,21 @@ class Unbounded(AbstractExperiment):
         mended, aims = tables["corrected"], tables["corrected_ends"]
         for place, z0 in enumerate(aims["z0"]):
             rows = mended["z0"] == z0
-            right.plot(mended["time"][rows], mended["x"][rows],
-                       color=look.CURVES[place], label=f"z from {z0:g}")  # fmt: skip
-            if aims["limit_x"][place] < REACHED:
+            goal = aims["limit_x"][place]
+            later = f", limit {goal:.2g}" if REACHED < goal < np.inf else ""
+            right.plot(
+                mended["time"][rows],
+                mended["x"][rows],
+                color=look.CURVES[place],
+                label=f"z from {z0:g}{later}",
+            )
+            if goal < REACHED:
                 right.axhline(aims["limit_x"][place], color=look.BOUND,
                               ls=look.PROMISED, lw=0.9)  # fmt: skip
         times = np.geomspace(30, mended["time"].max(), 100)
         right.plot(times, np.cbrt(3 * np.log(times)), color=look.INK, ls=":",
                    label=r"$(3 \ln t)^{1/3}$")  # fmt: skip
-        right.set(xscale="log", xlabel="flow time", ylabel="x", ylim=(0, 6.2))
+        right.set(xscale="log", xlabel="flow time", ylabel="x", ylim=(0, 6.5))
         right.set_title(r"corrected: escapes for z > $\sqrt{2\pi}$", loc="left")
         right.legend(loc="upper left", ncols=2)
 

@@ -47,7 +47,7 @@ class ModeCurves(AbstractExperiment):
         "first; training from small random weights follows the curves of decoupled "
         "starts closely, and deeper nets those of their own equation."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 4.0, "paper": 40.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 3.0, "paper": 20.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.8)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class ModeCurves(AbstractExperiment):
                       label="" if place else "theory")  # fmt: skip
         left.set(xlabel="iterations x step size", ylabel="strength of the mode")
         left.set_title("two layers, small random start", loc="left")
-        left.legend(loc="lower right")
+        left.legend(loc="center right", bbox_to_anchor=(1, 0.375))
         deep = tables["deep"]
         for place, depth in enumerate(settings["depths"]):
             rows = deep["depth"] == depth

@@ -32,7 +32,7 @@ class LearningTime(AbstractExperiment):
         "The best step size falls like one over the depth; with it the learning time "
         "stays finite as the depth tends to infinity."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 1.0, "paper": 15.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 3.0, "paper": 10.0}
     size: ClassVar[tuple[float, float]] = (9.0, 3.8)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -31,8 +31,8 @@ def published_start(std: float) -> tuple[np.ndarray, np.ndarray]:
         `U` of shape (5, 50) and `V` of shape (10, 50).
 
     Example:
-        >>> [round(float(layer[0, 0]), 6) for layer in published_start(0.1)]
-        [-0.019241, -0.008228]
+        >>> [round(float(layer[0, 0]), 5) for layer in published_start(0.1)]
+        [-0.01924, -0.00823]
     """
     last = _matrix(OUTPUTS, HIDDEN_UNITS, std)
     return last, _matrix(INPUTS, HIDDEN_UNITS, std)

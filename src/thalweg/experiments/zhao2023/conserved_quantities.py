@@ -67,7 +67,7 @@ class ConservedQuantities(AbstractExperiment):
         "Gradient flow conserves Q, whatever the activation; descent changes it a "
         "little, and less for smaller steps, while the loss falls by orders."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 3, "paper": 15}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 2, "paper": 15}
     size: ClassVar[tuple[float, float]] = (9.6, 4.4)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def _cost(table: Table) -> Finding:
     return Finding(
         claim=f"{steps:,} steps take {theirs:,.0f} processor seconds in the published "
         "code; a hundredth of that here.",
-        stated=theirs / 100,
+        stated=round(theirs / 100, 2),
         ours=spent,
         holds=spent <= theirs / 100,
         note=f"{theirs / spent:.0f} times faster, compilation left out; the table "

@@ -36,7 +36,7 @@ class ConvergenceAgainstQ(AbstractExperiment):
         "The conserved quantity that a start fixes goes with the rate at which the "
         "loss falls."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 3, "paper": 15}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 2, "paper": 15}
     size: ClassVar[tuple[float, float]] = (9.6, 2.8)
 
     def settings(self, scale: str) -> dict[str, Any]:
