@@ -59,6 +59,7 @@ RETURNED = {
         "motion.angle.Kept",
         "motion.shadow.Shadow",
         "motion.shadow.PathShadow",
+        "motion.ends.Ends",
     ),
     "landscape": (
         "landscape.values.CriticalValues",
@@ -100,6 +101,15 @@ RETURNED = {
         "theorems._steps.SafeStep",
         "theorems._steps.Allowed",
     ),
+    "sweep": (
+        "sweep.design.Searched",
+        "sweep.pace.SweepProgress",
+        "sweep.engines._base.AbstractEngine",
+    ),
+    "experiments": (
+        "experiments._base.Finding",
+        "experiments._base.AbstractExperiment",
+    ),
     "beside": (
         "beside.looseness.Looseness",
         "theorems._path.PathCertificate",
@@ -108,6 +118,7 @@ RETURNED = {
 }
 """What the doors return, and nobody makes himself."""
 FURTHER = {
+    "sweep": ("sweep.run.foresee", "sweep.run.status"),
     "landscape": (
         "landscape.strictness.by_cases",
         "landscape.pivots.pivots",

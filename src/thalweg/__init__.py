@@ -6,13 +6,14 @@ Names are loaded on first use, so importing the package is quick and free of JAX
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from thalweg._core.version import VERSION as __version__
+from thalweg._core.version import VERSION
 
 if TYPE_CHECKING:
     from thalweg.beside.along import certify_path
     from thalweg.beside.looseness import looseness
     from thalweg.checker import Verified, verify
     from thalweg.doors import dataset, init, measure, theorem
+    from thalweg.experiments._reproduce import Reproduction, reproduce
     from thalweg.landscape.basins import basins
     from thalweg.landscape.closed_spectrum import closed_spectrum
     from thalweg.landscape.coefficient import learning_coefficient
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from thalweg.linalg.chain import end_to_end, invariants, segment
     from thalweg.motion.angle import angle_condition
     from thalweg.motion.descend import descend, resume
+    from thalweg.motion.ends import descend_to_ends
     from thalweg.motion.exact import (
         ExactFlow,
         escape_time,
@@ -61,13 +63,19 @@ if TYPE_CHECKING:
     from thalweg.problem.scalar import Playground
     from thalweg.report.figure import figure
     from thalweg.report.page import page
+    from thalweg.report.phase import phase_diagram
     from thalweg.report.table import summary
+    from thalweg.sweep.design import Design
+    from thalweg.sweep.run import run_sweep
+    from thalweg.sweep.table import Table
     from thalweg.theorems._certificate import Certificate
     from thalweg.theorems._certify import certify, certify_all
     from thalweg.theorems._chance import monte_carlo
     from thalweg.theorems._explain import explain
     from thalweg.theorems._mends import mends
     from thalweg.theorems._steps import safe_step
+
+__version__ = VERSION
 
 _DOORS = {
     "Verified": "checker",
@@ -77,6 +85,8 @@ _DOORS = {
     "init": "doors",
     "measure": "doors",
     "theorem": "doors",
+    "Reproduction": "experiments._reproduce",
+    "reproduce": "experiments._reproduce",
     "basins": "landscape.basins",
     "closed_spectrum": "landscape.closed_spectrum",
     "learning_coefficient": "landscape.coefficient",
@@ -104,6 +114,7 @@ _DOORS = {
     "angle_condition": "motion.angle",
     "descend": "motion.descend",
     "resume": "motion.descend",
+    "descend_to_ends": "motion.ends",
     "ExactFlow": "motion.exact",
     "escape_time": "motion.exact",
     "exact_flow": "motion.exact",
@@ -135,7 +146,11 @@ _DOORS = {
     "figure": "report.figure",
     "looseness": "beside.looseness",
     "page": "report.page",
+    "phase_diagram": "report.phase",
     "summary": "report.table",
+    "Design": "sweep.design",
+    "run_sweep": "sweep.run",
+    "Table": "sweep.table",
     "Certificate": "theorems._certificate",
     "certify": "theorems._certify",
     "certify_all": "theorems._certify",

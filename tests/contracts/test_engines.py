@@ -5,7 +5,7 @@ import pytest
 from thalweg.sweep import run as running
 from thalweg.sweep.design import Design
 from thalweg.sweep.engines import shelf
-from thalweg.sweep.run import sweep
+from thalweg.sweep.run import run_sweep
 
 TARGET = [[2.0, 0.5], [0.0, 1.0]]
 BASE = {"data": {"target": TARGET}, "hidden": [2], "iterations": 300, "accuracy": 1e-6}
@@ -33,7 +33,7 @@ def engines():
 @pytest.fixture(scope="module")
 def expected():
     """The table of tasks carried out one after the other."""
-    return sweep(Design.of(BASE, OVER), engine=shelf.make("inprocess", threads=1))
+    return run_sweep(Design.of(BASE, OVER), engine=shelf.make("inprocess", threads=1))
 
 
 @pytest.mark.parametrize("name", engines())
@@ -41,7 +41,7 @@ def test_an_engine_gives_the_table_that_every_engine_gives(name, expected, monke
     monkeypatch.setattr(running, "MOST", 5)
     engine = shelf.make(name)
     assert engine.ceiling() > 2**20
-    found = sweep(Design.of(BASE, OVER), engine=engine)
+    found = run_sweep(Design.of(BASE, OVER), engine=engine)
     assert found.rows.equals(expected.rows)
     assert set(found.counts()) == {"converged", "diverged", "failed"}
 

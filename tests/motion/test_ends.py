@@ -267,7 +267,7 @@ INDEPENDENT = {
 
 @pytest.mark.parametrize("name", INDEPENDENT)
 @pytest.mark.parametrize("own", [False, True], ids=["shared", "stacked"])
-def test_no_bit_of_a_run_depends_on_its_neighbours(name, own):
+def test_no_bit_of_a_run_depends_on_its_neighbours(name, own, monkeypatch):
     make, start, std = INDEPENDENT[name]
     problem = make()
     rng, runs = draw(3), 2 * lanes_of(problem.net) + 11
@@ -290,6 +290,10 @@ def test_no_bit_of_a_run_depends_on_its_neighbours(name, own):
     for count, threads in ((1, 1), (3, 2), (runs // 2, 2), (runs, 1)):
         chosen = rng.permutation(runs)[:count]
         same(every, ended(chosen, threads), chosen)
+    # Nor on how often the crews come up for air.
+    monkeypatch.setattr("thalweg.motion._crew.FIRST_STEPS", 2)
+    monkeypatch.setattr("thalweg.motion._crew.MOST_STEPS", 6)
+    same(every, ended(chosen, 2), chosen)
 
 
 def test_momentum_beside_none_changes_nothing():
@@ -330,7 +334,7 @@ def test_problems_of_its_own_for_every_run():
     ("problem", "start", "widths"),
     [
         (lambda: white(10, 32, 32, 10), balanced, (10, 10, 10, 10)),
-        (lambda: white(128, 32, 32, 1), balanced, (1, 1, 1, 1)),
+        (lambda: white(128, 32, 32, 1), balanced, (2, 1, 1, 1)),
         (lambda: white(128, 32, 32, 1), gaussian, (33, 32, 32, 1)),
         (lambda: white(12, 30, 2), gaussian, (12, 14, 2)),
         (lambda: white(40, 6, 2), gaussian, (8, 6, 2)),
@@ -471,7 +475,7 @@ def test_memory_grows_with_runs_and_weights():
         ({"accuracy": -1.0}, DomainError, "accuracy is -1"),
         ({"accuracy": [np.nan, 1.0]}, DataError, "NaN"),
         ({"momentum": 1.0}, DomainError, "below 1"),
-        ({"gradient_tolerance": -1}, DomainError, "gradient_tolerance"),
+        ({"gradient_tolerance": -1.0}, DomainError, "gradient_tolerance"),
         ({"threads": 0}, DomainError, "threads"),
         ({"weights": (np.eye(2), np.eye(2))}, ShapeError, "single start"),
         ({"weights": (np.ones((2, 2, 2)), np.ones((3, 2, 2)))}, ShapeError, "equally"),

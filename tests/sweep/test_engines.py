@@ -15,7 +15,7 @@ from thalweg.sweep.design import Design
 from thalweg.sweep.engines import dask as dasks
 from thalweg.sweep.engines.dask import Dask
 from thalweg.sweep.engines.inprocess import Inprocess
-from thalweg.sweep.run import status, sweep
+from thalweg.sweep.run import run_sweep, status
 from thalweg.sweep.turn import turn
 from tolerances import is_a_sentence
 
@@ -31,7 +31,7 @@ from thalweg.sweep.design import Design
 from thalweg.sweep.engines.dask import Dask
 running.MOST = {most}
 design = Design.of({base!r}, {over!r})
-running.sweep(design, out={out!r}, engine=Dask({address!r}))
+running.run_sweep(design, out={out!r}, engine=Dask({address!r}))
 """
 
 
@@ -56,7 +56,7 @@ def same(found, expected):
 
 @pytest.fixture(scope="module")
 def expected():
-    return sweep(Design.of(BASE, OVER), engine=Inprocess())
+    return run_sweep(Design.of(BASE, OVER), engine=Inprocess())
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_a_worker_killed_in_mid_sweep_changes_nothing(cluster, expected):
             os.kill(before[0], signal.SIGKILL)
 
     engine = Dask(cluster.scheduler_address)
-    found = sweep(Design.of(BASE, OVER), engine=engine, on_progress=kill)
+    found = run_sweep(Design.of(BASE, OVER), engine=engine, on_progress=kill)
     assert len(told) == 64 // MOST
     assert found.whole
     same(found, expected)
@@ -102,7 +102,7 @@ def test_a_killed_driver_goes_on_where_it_was(cluster, expected, tmp_path):
     assert kept >= MOST
     told = []
     engine = Dask(cluster.scheduler_address)
-    found = sweep(
+    found = run_sweep(
         Design.of(BASE, OVER), out=place, engine=engine, on_progress=told.append
     )
     assert told[0].cached == kept if told else kept == 64

@@ -17,7 +17,7 @@ from thalweg.sweep.engines._base import AbstractEngine
 from thalweg.sweep.engines.inprocess import Inprocess
 from thalweg.sweep.fitting import Fitting
 from thalweg.sweep.pace import Pace
-from thalweg.sweep.run import sweep
+from thalweg.sweep.run import run_sweep
 from thalweg.sweep.table import Table
 from tolerances import is_a_sentence
 
@@ -36,7 +36,7 @@ class Broken(AbstractEngine):
 
 @pytest.fixture(scope="module")
 def table():
-    return sweep(Design.of(GAUSSIAN, OVER))
+    return run_sweep(Design.of(GAUSSIAN, OVER))
 
 
 def replayed(settings):
@@ -90,7 +90,7 @@ def test_equal_runs_are_carried_out_once_and_told_twice():
                 yield place, function(task)
 
     target = {"data": {"target": [[1.0]]}, "step_size": 0.1, "iterations": 20}
-    found = sweep(
+    found = run_sweep(
         Design.of(target, {"depth": [1, 2], "width": [1, 2]}), engine=Noting()
     )
     assert len(found) == 4
@@ -104,14 +104,14 @@ def test_a_search_finds_what_every_step_of_the_grid_would(goal, tmp_path):
     search = {"field": "step_size", "from": 0.01, "to": 3.0, "points": 13, "goal": goal}
     over = {"seed": [0, 1, 2, 3]}
     rounds = []
-    found = sweep(
+    found = run_sweep(
         Design.of(base, over, search=search),
         out=tmp_path / "one",
         on_progress=lambda told: rounds.append(told.round),
     )
     grid = Design.of(base, over, search=search).search.grid
     np.testing.assert_allclose(grid, np.geomspace(0.01, 3.0, 13), rtol=1e-9)
-    every = sweep(Design.of(base, {**over, "step_size": grid}))
+    every = run_sweep(Design.of(base, {**over, "step_size": grid}))
     value = "iterations" if goal == "iterations" else "excess_loss"
     only = "converged" if goal == "iterations" else None
     best = every.best("seed", value, only=only)
@@ -126,13 +126,13 @@ def test_a_search_finds_what_every_step_of_the_grid_would(goal, tmp_path):
     )
     # The whole search again, of runs that are all there.
     (tmp_path / "one" / "table.parquet").unlink()
-    again = sweep(Design.of(base, over, search=search), out=tmp_path / "one")
+    again = run_sweep(Design.of(base, over, search=search), out=tmp_path / "one")
     assert again.rows.equals(found.rows)
 
 
 def test_a_search_without_success_says_so():
     search = {"field": "step_size", "from": 10.5, "to": 99.5, "points": 5}
-    found = sweep(
+    found = run_sweep(
         Design.of({**BASE, "start": [0.5, 0.25]}, {"accuracy": [1e-6]}, search=search)
     )
     assert found.counts() == {"none converged": 1}
@@ -143,7 +143,7 @@ def test_a_search_without_success_says_so():
 
 
 def test_an_axis_with_the_name_of_a_result_keeps_both():
-    found = sweep(Design.of({**BASE, "step_size": 0.1}, {"iterations": [5, 500]}))
+    found = run_sweep(Design.of({**BASE, "step_size": 0.1}, {"iterations": [5, 500]}))
     assert found.axes == ("asked.iterations",)
     assert found.column("asked.iterations").tolist() == [5, 500]
     assert found.column("iterations").tolist()[0] == 5
@@ -152,13 +152,13 @@ def test_an_axis_with_the_name_of_a_result_keeps_both():
 
 def test_an_interruption_gives_the_rows_so_far(tmp_path):
     design = Design.of(GAUSSIAN, {**OVER, "playground": [2, 3]})
-    part = sweep(design, out=tmp_path / "s", engine=Broken())
+    part = run_sweep(design, out=tmp_path / "s", engine=Broken())
     assert not part.whole
     assert len(part) == 12
     assert sorted(set(part.column("playground"))) == [2]
-    whole = sweep(design, out=tmp_path / "s")
+    whole = run_sweep(design, out=tmp_path / "s")
     assert whole.whole
-    assert whole.rows.equals(sweep(design).rows)
+    assert whole.rows.equals(run_sweep(design).rows)
     kept = whole.where(whole.column("playground") == 2)
     assert kept.rows.equals(part.rows)
 
@@ -169,7 +169,7 @@ def test_an_interruption_before_the_first_row_gives_an_empty_table():
             raise KeyboardInterrupt
             yield
 
-    found = sweep(Design.of(GAUSSIAN, OVER), engine=Broken())
+    found = run_sweep(Design.of(GAUSSIAN, OVER), engine=Broken())
     assert len(found) == 0
     assert not found.whole
     assert found.counts() == {}
@@ -180,8 +180,8 @@ def test_progress_counts_what_is_cached_done_and_failed(tmp_path):
     base |= {"init": "gaussian", "iterations": 9}
     told = []
     over = {"init.std": [0.1, 1e200], "seed": [0, 1]}
-    sweep(Design.of(base, {"init.std": [0.1], "seed": [0]}), out=tmp_path / "s")
-    sweep(Design.of(base, over), out=tmp_path / "s", on_progress=told.append)
+    run_sweep(Design.of(base, {"init.std": [0.1], "seed": [0]}), out=tmp_path / "s")
+    run_sweep(Design.of(base, over), out=tmp_path / "s", on_progress=told.append)
     last = told[-1]
     assert (last.done, last.total, last.cached, last.failed) == (4, 4, 1, 2)
     assert last.left == 0.0
@@ -210,7 +210,7 @@ def test_the_time_to_go_is_told_by_work_and_not_by_rows():
 
 def test_a_run_above_the_memory_is_refused_with_the_estimate():
     with pytest.raises(ConfigError, match=r"takes about .* MiB") as caught:
-        sweep(Design.of({**BASE, "step_size": 0.1}, {"seed": [0]}), memory=2**20)
+        run_sweep(Design.of({**BASE, "step_size": 0.1}, {"seed": [0]}), memory=2**20)
     assert is_a_sentence(caught.value)
     small = Fitting(2**40)({"playground": 2, "start": [0.5, 0.5]})
     target = {"data": {"target": np.eye(40).tolist()}, "hidden": [40]}
@@ -219,7 +219,7 @@ def test_a_run_above_the_memory_is_refused_with_the_estimate():
 
 def test_an_engine_that_is_not_there_is_met_with_those_that_are():
     with pytest.raises(UnknownName, match="Did you mean 'inprocess'"):
-        sweep(Design.of(BASE, {"step_size": [0.1]}), engine="inproces")
+        run_sweep(Design.of(BASE, {"step_size": [0.1]}), engine="inproces")
     with pytest.raises(DomainError, match="threads"):
         Inprocess(threads=0)
 

@@ -16,7 +16,7 @@ from thalweg._core.errors import StoreError
 from thalweg.sweep import run as running
 from thalweg.sweep.design import Design
 from thalweg.sweep.engines._base import AbstractEngine
-from thalweg.sweep.run import status, sweep
+from thalweg.sweep.run import run_sweep, status
 from thalweg.sweep.store import Store
 from thalweg.sweep.table import Table
 from tolerances import is_a_sentence
@@ -27,7 +27,7 @@ import hashlib, time
 import thalweg.sweep.run as running
 from thalweg.sweep.design import Design
 from thalweg.sweep.engines._base import AbstractEngine
-from thalweg.sweep.run import sweep
+from thalweg.sweep.run import run_sweep
 
 
 def made_up(task):
@@ -60,7 +60,8 @@ design = Design.of({base}, over)
 def program(folder, *, pause=0.0, after=""):
     text = MADE_UP.format(pause=pause, base={**BASE, "init": "gaussian"})
     return (
-        f"{text}\ntable = sweep(design, out={str(folder)!r}, engine=Plain())\n{after}"
+        f"{text}\ntable = run_sweep(design, out={str(folder)!r}, engine=Plain())\n"
+        f"{after}"
     )
 
 
@@ -91,7 +92,7 @@ class Counting(AbstractEngine):
 def done(tmp_path_factory):
     """A finished sweep: its folder and its table."""
     folder = tmp_path_factory.mktemp("sweeps") / "done"
-    table = sweep(Design.of(BASE, {"step_size": [0.1, 0.2, 0.05]}), out=folder)
+    table = run_sweep(Design.of(BASE, {"step_size": [0.1, 0.2, 0.05]}), out=folder)
     return folder, table
 
 
@@ -106,7 +107,7 @@ def copy(done, tmp_path):
 def again(folder, over=None, engine=None):
     engine = engine or Counting()
     over = over or {"step_size": [0.1, 0.2, 0.05]}
-    return sweep(Design.of(BASE, over), out=folder, engine=engine), engine.seen
+    return run_sweep(Design.of(BASE, over), out=folder, engine=engine), engine.seen
 
 
 def test_a_folder_holds_card_plan_parts_and_table(done):
@@ -132,7 +133,7 @@ def test_a_finished_sweep_is_read_and_nothing_is_carried_out(copy, done):
 def test_another_design_computes_only_what_is_missing(copy, done):
     table, seen = again(copy, {"step_size": [0.2, 0.3, 0.1]})
     assert len(seen) == 1
-    fresh = sweep(Design.of(BASE, {"step_size": [0.2, 0.3, 0.1]}))
+    fresh = run_sweep(Design.of(BASE, {"step_size": [0.2, 0.3, 0.1]}))
     assert table.rows.equals(fresh.rows)
     # The rows of the earlier design are still there.
     assert again(copy)[1] == []
@@ -197,7 +198,7 @@ def test_a_place_that_holds_something_else_is_refused(tmp_path):
 def test_a_design_with_a_fault_leaves_no_folder(tmp_path):
     place = tmp_path / "never"
     with pytest.raises(ValueError, match="init"):
-        sweep(Design.of(BASE, {"init.nme": ["gaussian"]}), out=place)
+        run_sweep(Design.of(BASE, {"init.nme": ["gaussian"]}), out=place)
     assert not place.exists()
 
 
@@ -295,7 +296,7 @@ def test_a_full_disk_is_told_in_one_sentence_and_spoils_nothing(tmp_path):
         "running._work = lambda: limited\n"
         "from thalweg.sweep.plan import plan\n"
         "last = plan(design).chunks(most=16)[2]['runs'][0]['key']\n"
-        f"try:\n    sweep(design, out={str(place)!r}, engine=Plain())\n"
+        f"try:\n    run_sweep(design, out={str(place)!r}, engine=Plain())\n"
         "except StoreError as error:\n    print(error)\n    raise SystemExit(3)\n"
         "table = ",
     )  # fmt: skip
@@ -343,27 +344,27 @@ def test_failed_rows_are_tried_again(tmp_path):
     base = {"data": {"target": [[1.0]]}, "hidden": [1], "step_size": 0.1}
     over = {"init.std": [0.1, 1e200]}
     design = Design.of({**base, "init": "gaussian", "iterations": 5}, over)
-    table = sweep(design, out=place, engine=Counting())
+    table = run_sweep(design, out=place, engine=Counting())
     assert table.counts() == {"failed": 1, "out of budget": 1}
     assert "1 runs failed" in table.remarks[0]
     assert status(place)["failed"] == 1
     engine = Counting()
-    assert sweep(design, out=place, engine=engine).rows.equals(table.rows)
+    assert run_sweep(design, out=place, engine=engine).rows.equals(table.rows)
     assert len(engine.seen) == 1
 
 
 def test_trajectories_need_a_folder_and_lie_under_their_keys(tmp_path):
     design = Design.of(BASE, {"step_size": [0.1, 0.2]}, trajectories=True)
     with pytest.raises(ValueError, match="no folder to keep them"):
-        sweep(design)
-    table = sweep(design, out=tmp_path / "kept", engine=Counting())
+        run_sweep(design)
+    table = run_sweep(design, out=tmp_path / "kept", engine=Counting())
     names = sorted(place.name for place in (tmp_path / "kept" / "paths").iterdir())
     assert names == sorted(table.column("key"))
     lost = tmp_path / "kept" / "paths" / names[0] / "card.json"
     lost.unlink()
     (tmp_path / "kept" / "table.parquet").unlink()
     engine = Counting()
-    sweep(design, out=tmp_path / "kept", engine=engine)
+    run_sweep(design, out=tmp_path / "kept", engine=engine)
     assert engine.seen == [names[0]]
     assert lost.is_file()
 

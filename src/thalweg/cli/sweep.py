@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Group, Parameter
 
-from thalweg._core.errors import ConfigError
+from thalweg._core.errors import ConfigError, unknown
 from thalweg.cli import telling
-from thalweg.cli.progress import Watch, clock
+from thalweg.cli.progress import Watch
 
 sweep = App(
     name="sweep",
@@ -22,6 +22,11 @@ RESULT = Group("Result", sort_key=2)
 Flag = Annotated[bool, Parameter(negative=())]
 ROWS = 20
 """Up to so many rows are printed."""
+
+COLUMNS = ("status", "iterations", "time", "loss", "excess_loss", "step_size")
+"""Columns of every table, beside the axes of its design."""
+
+OF_SEARCHES = ("certain", "edge", "evaluations", "spent")
 
 PLOT_KEYS = ("x", "y", "color", "by", "reduce")
 
@@ -63,19 +68,22 @@ def carry_out(
     began = time.perf_counter()
     drawings = [_drawing(text) for text in plot]
     design, folder = _asked(file, out)
+    for words in drawings:
+        _check_columns(words, design)
     if dry_run:
         return _told_plan(design, folder, json)
     chosen = _engine(engine, workers, cluster, memory)
+    from thalweg.sweep.fitting import bytes_of
     from thalweg.sweep.run import run_sweep
 
     with Watch(not json) as watch:
-        before = [0]
-
-        def told(progress: Any) -> None:
-            before[0] = progress.cached
-            watch.sweep(progress)
-
-        table = run_sweep(design, out=folder, engine=chosen, on_progress=told)
+        table = run_sweep(
+            design,
+            out=folder,
+            engine=chosen,
+            on_progress=watch.sweep,
+            memory=None if memory is None else bytes_of(memory),
+        )
     files = [str(folder / "table.parquet"), *_drawn(table, drawings, folder)]
     seconds = time.perf_counter() - began
     if json:
@@ -106,13 +114,14 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
     if json:
         telling.say_json(record)
         return 0
-    for name, value in record.items():
-        shown = (
-            ", ".join(f"{n} {word}" for word, n in value.items())
-            if isinstance(value, dict)
-            else value
-        )
-        telling.say(f"{name.replace('_', ' '):<10} {shown}")
+    counts = ", ".join(f"{n:,} {word}" for word, n in record["counts"].items())
+    telling.say(f"{record['done']:,} of {record['total']:,} rows: {counts or 'none'}")
+    if record["running"] is not None:
+        telling.say(f"process {record['running']} is at work in it.")
+    elif not record["whole"]:
+        telling.say(f"nobody is at work in it; go on with: thalweg sweep {folder}")
+    for name in record["damaged"]:
+        telling.say(f"{name} was damaged; its rows were computed again.")
     return 0
 
 
@@ -130,7 +139,7 @@ def _engine(
         )
     name = "dask" if cluster is not None else name or "inprocess"
     known = set(shelf.fields(name))
-    asked = {"address": cluster, "memory": memory}
+    asked: dict[str, Any] = {"address": cluster, "memory": memory}
     asked["workers" if "workers" in known else "threads"] = workers
     return shelf.make(
         name, **{k: v for k, v in asked.items() if v is not None and k in known}
@@ -148,6 +157,18 @@ def _drawing(text: str) -> dict[str, str]:
             "or by=COLUMN for several curves."
         )
     return words
+
+
+def _check_columns(words: dict[str, str], design: Any) -> None:
+    """Refuse a plot of a column that the table will not have; before anything runs."""
+    known = [*dict(design.over), *COLUMNS]
+    if design.search is not None:
+        known += [design.search.field, *OF_SEARCHES]
+    if {"measures", "theorems"} & design.base.keys():
+        return  # their columns are known to the measures and theorems alone
+    for key in PLOT_KEYS[:4]:
+        if key in words and words[key] not in known:
+            raise unknown(words[key], known, "the columns of this sweep")
 
 
 def _drawn(table: Any, drawings: list[dict[str, str]], folder: Path) -> list[str]:
@@ -188,35 +209,42 @@ def _told_plan(design: Any, folder: Path, json: bool) -> int:
         telling.say_json(record)
         return 0
     groups = "1 group" if record["groups"] == 1 else f"{record['groups']:,} groups"
-    telling.say(
-        f"{record['runs']:,} runs in {groups}; {record['cached']:,} are there, "
-        f"{record['missing']:,} are missing."
-    )
+    there = "found by rounds of runs"
+    if record["missing"] is not None:
+        there = f"{record['cached']:,} are there, {record['missing']:,} are missing"
+    telling.say(f"{record['runs']:,} rows in {groups}; {there}.")
+    if record["left_out"]:
+        telling.say(f"{record['left_out']:,} combinations are left out.")
     return 0
 
 
 def _tell(table: Any, files: list[str], seconds: float) -> None:
-    from rich.table import Table as Drawn
-
     rows = len(table)
     if rows <= ROWS:
-        drawn = Drawn(box=None, pad_edge=False)
-        names = [name for name in table.columns if name != "key"]
-        for name in names:
-            drawn.add_column(name)
-        for place in range(rows):
-            drawn.add_row(*(_cell(table.column(name)[place]) for name in names))
-        telling.show(drawn)
+        for line in _lines(table):
+            telling.say(line)
     counts = ", ".join(f"{n:,} {word}" for word, n in table.counts().items())
     telling.say(f"{rows:,} runs: {counts}")
-    if table.computed is not None:
-        telling.say(
-            f"{table.computed:,} computed, {rows - table.computed:,} were there; "
-            f"{clock(seconds)}"
-        )
+    for remark in table.remarks:
+        telling.say(remark)
+    telling.say(f"{seconds:.1f} s")
     for file in files:
         telling.say(f"written: {file}")
 
 
+def _lines(table: Any) -> list[str]:
+    """Return the columns that say something, side by side."""
+    columns = []
+    for name in table.columns:
+        cells = [_cell(value) for value in table.column(name)]
+        if name not in ("run", "key") and any(cells):
+            width = max(map(len, [name, *cells]))
+            columns.append([text.rjust(width) for text in [name, *cells]])
+    return ["  ".join(line) for line in zip(*columns, strict=True)]
+
+
 def _cell(value: Any) -> str:
+    """Return an entry as text; nothing for none."""
+    if value is None or value != value:
+        return ""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

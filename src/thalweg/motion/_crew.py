@@ -226,20 +226,30 @@ class Crew:
 
     def _harvest(self, ended: np.ndarray, before: Lanes) -> None:
         """Take down the runs that have ended, or walk them up once more."""
-        lanes, old = self.lanes, jax.tree.map(np.asarray, before)
+        lanes = self.lanes
         fresh = (lanes.status[ended] == DIVERGED) & (self.blown[ended] == 0)
         again = ended[fresh]
         if again.size:
             self.blown[again] = lanes.iteration[again]
             self.blown_excess[again] = lanes.excess[again]
-            last = lanes.iteration[again] - 1
-            _put((lanes.weights, lanes.velocity), again, (old.weights, old.velocity))
-            lanes.iteration[again] = old.iteration[again]
-            lanes.pause[again] = np.minimum(old.pause[again], last)
-            lanes.budget[again] = last
-            lanes.accuracy[again], lanes.limit[again] = -np.inf, np.inf
-            lanes.active[again] = old.iteration[again] < last
+            self._rewind(again, jax.tree.map(np.asarray, before))
         self._note(ended[~fresh | ~lanes.active[ended]])
+
+    def _rewind(self, again: np.ndarray, old: Lanes) -> None:
+        """Put runs back to where the stretch began, to go on to their last iterate."""
+        lanes, last = self.lanes, self.blown[again] - 1
+        _put((lanes.weights, lanes.velocity), again, (old.weights, old.velocity))
+        lanes.iteration[again] = old.iteration[again]
+        lanes.pause[again] = np.minimum(old.pause[again], last)
+        # A step is judged at the beginning of the next, maybe of the next stretch.
+        late = again[old.iteration[again] > last]
+        _put(lanes.weights, late, self.group.weights, self.run[late])
+        for leaf in jax.tree.leaves(lanes.velocity):
+            leaf[late] = 0.0
+        lanes.iteration[late] = lanes.pause[late] = 0
+        lanes.budget[again] = last
+        lanes.accuracy[again], lanes.limit[again] = -np.inf, np.inf
+        lanes.active[again] = lanes.iteration[again] < last
 
     def _note(self, over: np.ndarray) -> None:
         group, lanes, runs = self.group, self.lanes, self.run[over]

@@ -142,9 +142,10 @@ def _whole(problem: Any, stacked: bool, starts: Any, runs: np.ndarray) -> Narrow
     """Return runs as they are."""
     if runs.size == len(jax.tree.leaves(starts)[0]):
         return Narrowed(runs, (None,), problem, stacked, starts)
-    own = jax.tree.map(lambda leaf: np.asarray(leaf)[runs], problem)
     kept = jax.tree.map(lambda leaf: leaf[runs], starts)
-    return Narrowed(runs, (None,), own if stacked else problem, stacked, kept)
+    if stacked:
+        problem = jax.tree.map(lambda leaf: np.asarray(leaf)[runs], problem)
+    return Narrowed(runs, (None,), problem, stacked, kept)
 
 
 def _small(

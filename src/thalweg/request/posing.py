@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from thalweg._core.errors import ConfigError, DomainError
@@ -143,20 +144,26 @@ def auto_step(posed: Posed) -> float:
     Returns:
         The step.
     """
-    import jax
     import numpy as np
-
-    from thalweg.doors import measure
 
     problem, depth = posed.problem, posed.problem.net.depth
     largest = float(np.max(problem.target_singular_values, initial=0.0))
     data = getattr(problem, "data", None)
     energy = 1.0 if data is None else float(np.linalg.norm(data.inputs_factor, 2)) ** 2
     limits = [2 * depth * largest ** (2 - 2 / depth) * energy]
-    sharpness = jax.jit(measure("sharpness").read)(problem, posed.weights)
-    limits.append(float(sharpness[0]))
+    limits.append(float(_sharpness()(problem, posed.weights)[0]))
     usable = [limit for limit in limits if 0 < limit < float("inf")]
     return 1 / max(usable or [max(energy, 1.0)])
+
+
+@cache
+def _sharpness() -> Any:
+    """Return the compiled reading of the sharpness: one for all, compiled a shape."""
+    import jax
+
+    from thalweg.doors import measure
+
+    return jax.jit(measure("sharpness").read)
 
 
 def certified_step(settings: Settings, posed: Posed) -> float:

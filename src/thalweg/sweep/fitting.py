@@ -1,6 +1,7 @@
 """How many bytes a run takes, beside those there are."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,32 @@ class Fitting:
                 "raise memory."
             )
         return two - alone
+
+
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def bytes_of(size: str) -> int:
+    """Return how many bytes a size is.
+
+    Args:
+        size: As `4GiB` or `512M`; units are powers of 1024.
+
+    Returns:
+        The number.
+
+    Raises:
+        ConfigError: If it is not spelled as a size, or is nothing.
+
+    Example:
+        >>> bytes_of("1.5GiB")
+        1610612736
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(?:i?B)?", str(size))
+    number = int(float(found[1]) * UNITS[found[2]]) if found else 0
+    if number < 1:
+        raise ConfigError(f"memory is '{size}'; write a size, as 4GiB.")
+    return number
 
 
 def available() -> int:

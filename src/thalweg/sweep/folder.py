@@ -131,6 +131,11 @@ def told(folder: Path) -> dict[str, Any]:
     }
 
 
+def keys_in(folder: Path) -> set[str]:
+    """Return the keys of the runs that a folder holds, those that failed left out."""
+    return {key for key, word in _statuses(folder).items() if word != FAILED}
+
+
 def kept_plan(folder: Path, design: Design, digest: str) -> Plan | None:
     """Return the plan that an earlier call left in a folder.
 

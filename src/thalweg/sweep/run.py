@@ -12,11 +12,11 @@ from thalweg.sweep.design import Design
 from thalweg.sweep.engines import shelf
 from thalweg.sweep.engines._base import AbstractEngine
 from thalweg.sweep.fitting import SHARE, Fitting
-from thalweg.sweep.folder import told
+from thalweg.sweep.folder import keys_in, told
 from thalweg.sweep.gathering import FAILED, failures, gathered
 from thalweg.sweep.kept import Memory
 from thalweg.sweep.pace import Pace, SweepProgress
-from thalweg.sweep.plan import Plan, bytes_per_run
+from thalweg.sweep.plan import Plan, bytes_per_run, plan
 from thalweg.sweep.seeking import Seeking
 from thalweg.sweep.store import Store
 from thalweg.sweep.table import Table
@@ -30,7 +30,7 @@ MOST_KEPT = 32
 Listener = Callable[[SweepProgress], None]
 
 
-def sweep(
+def run_sweep(
     design: Design | str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
@@ -66,7 +66,7 @@ def sweep(
         >>> design = Design.of(
         ...     {"playground": 2, "accuracy": 1e-6, "iterations": 1000},
         ...     {"step_size": [1 / 6, 1 / 12]})
-        >>> sweep(design).column("iterations").tolist()
+        >>> run_sweep(design).column("iterations").tolist()
         [21, 44]
     """
     asked = design if isinstance(design, Design) else Design.from_toml(Path(design))
@@ -98,6 +98,42 @@ def status(out: str | os.PathLike[str]) -> dict[str, Any]:
         StoreError: If there is no sweep.
     """
     return told(Path(out))
+
+
+def foresee(
+    design: Design | str | os.PathLike[str], out: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Return what a sweep would carry out; nothing is written or run.
+
+    Args:
+        design: A design, or the file of one.
+        out: A folder that may hold rows already.
+
+    Returns:
+        Plain values: `runs` of the design (of a search: its points), `cached`,
+        `missing`, `groups` (of runs that one compiled program serves), `left_out`
+        (combinations), `columns` (the axes). Of a search nothing is known to be
+        `missing` before its rounds: `None`.
+
+    Example:
+        >>> from thalweg.sweep.design import Design
+        >>> design = Design.of({"playground": 2}, {"seed": {"from": 0, "to": 9}})
+        >>> foresee(design)["missing"]
+        10
+    """
+    asked = design if isinstance(design, Design) else Design.from_toml(Path(design))
+    planned = plan(asked)
+    kept = set() if out is None else keys_in(Path(out))
+    wanted = set(planned.keys)
+    searched = asked.search is not None
+    return {
+        "runs": len(planned),
+        "cached": None if searched else len(wanted & kept),
+        "missing": None if searched else len(wanted - kept),
+        "groups": len(planned.groups),
+        "left_out": planned.left_out,
+        "columns": list(planned.columns),
+    }
 
 
 def _told(listener: Listener | None, progress: SweepProgress) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from uuid import uuid4
 from thalweg._core.errors import ConfigError, RunFailed, whole
 from thalweg._core.version import VERSION
 from thalweg.sweep.engines._base import AbstractEngine
+from thalweg.sweep.fitting import bytes_of
 from thalweg.sweep.turn import Turn, one_thread_of_blas, taking
 
 DEATHS = 4
@@ -28,8 +28,6 @@ PATIENCE = 30
 
 LISTEN_SECONDS = 1
 """How often a worker looks whether its sweep was given up."""
-
-UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,8 @@ class Dask(AbstractEngine):
         self.ceiling()
 
     def ceiling(self) -> int:
-        """Return how many bytes a task may take.
-
-        Returns:
-            The memory of a worker.
-
-        Raises:
-            ConfigError: If it is not spelled as a size.
-        """
-        found = re.fullmatch(r"([\d.]+) *([KMGT]?)(i?B)?", str(self.memory))
-        try:
-            number, unit = float(found[1]), found[2]  # type: ignore[index]
-        except (TypeError, ValueError) as error:
-            raise ConfigError(
-                f"memory is '{self.memory}'; write a size of each worker, as 4GiB."
-            ) from error
-        return int(number * UNITS[unit])
+        """Return how many bytes a task may take: the memory of a worker."""
+        return bytes_of(self.memory)
 
     def map(
         self, function: Callable[[Any], Any], tasks: Sequence[Any]
