@@ -39,14 +39,23 @@ def gallery(folder):
 
 
 def _page(paper, names, folder):
-    words = paper.replace("_", " ")
-    parts = [title(words[:1].upper() + words[1:])]
+    parts = [title(_headed(paper, names))]
     for name in names:
         entry = shelf.entry(name)
         parts += [heading(entry.title), described(entry), f"{_plain(entry.claim)}\n"]
         parts += _shown(name, entry, Path(folder) / name)
         parts.append(f"Source: {cited(entry.source)}.\n")
     return "\n".join(parts)
+
+
+def _headed(paper, names):
+    """Return authors and year of a page's paper, or its own words if it has several."""
+    sources = {shelf.entry(name).source.at("") for name in names}
+    if len(sources) == 1:
+        source = sources.pop()
+        return f"{source.authors} ({source.year})"
+    words = paper.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _shown(name, entry, place):
