@@ -23,7 +23,9 @@ from benchmarks import (
     growth,
     landscape,
     leaps,
+    moments,
     process,
+    sweeps,
 )
 from benchmarks.timing import Table, machine, peak_gigabytes
 
@@ -44,6 +46,9 @@ SECTIONS: dict[str, Callable[[bool], Table]] = {
     "spectra": landscape.spectra,
     "laws": landscape.laws,
     "basins": landscape.basins,
+    "ends": sweeps.ends,
+    "sweeps": sweeps.swept,
+    "moments": moments.moments,
     "processes": process.processes,
 }
 HEAD = """# Benchmarks of record

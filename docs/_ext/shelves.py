@@ -351,7 +351,7 @@ def example_page(folder):
         title("Examples"),
         "The files of the folder `examples`. A program prints a table and saves a "
         "figure, `python examples/NAME.py --out FOLDER`; a settings file is run by "
-        "`thalweg run examples/NAME.toml`.\n",
+        "`thalweg run examples/NAME.toml`, a design by `thalweg sweep`.\n",
     ]
     for suffix, language in (("py", "python"), ("toml", "toml")):
         for file in sorted(folder.glob(f"*.{suffix}")):

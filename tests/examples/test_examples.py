@@ -8,10 +8,12 @@ import pytest
 
 from thalweg.cli.options import NO_MOVING, NO_POSING
 from thalweg.cli.reading import read
+from thalweg.sweep.run import foresee
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(EXAMPLES.glob("*.py"))
-SETTINGS = sorted(EXAMPLES.glob("*.toml"))
+SWEEPS = sorted(EXAMPLES.glob("*_sweep.toml"))
+SETTINGS = sorted({*EXAMPLES.glob("*.toml")} - {*SWEEPS})
 
 
 def _named(file):
@@ -35,3 +37,10 @@ def test_an_example_is_at_most_100_lines(file):
 @pytest.mark.parametrize("file", SETTINGS, ids=_named)
 def test_a_settings_file_is_without_faults(file):
     assert read(file, NO_POSING, NO_MOVING).settings.accuracy > 0
+
+
+@pytest.mark.parametrize("file", SWEEPS, ids=_named)
+def test_a_sweep_file_is_without_faults(file):
+    foreseen = foresee(file)
+    assert foreseen["runs"] == foreseen["missing"] > 100
+    assert foreseen["left_out"] == 0

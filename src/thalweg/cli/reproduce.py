@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from thalweg._core.errors import ConfigError, ThalwegError
+from thalweg._core.errors import ConfigError, StoreError, ThalwegError, unknown
 from thalweg.cli import telling
 from thalweg.cli.place import check
-from thalweg.cli.progress import Watch, clock
+from thalweg.cli.progress import Watch
 
 FOLDER = Path("reproduced")
 """Where figures go that are given no folder."""
@@ -38,7 +38,8 @@ def reproduce(
         all: All of them, one after another.
         scale: tiny takes seconds; paper takes the numbers of the source.
         out: Folder above.
-        overwrite: Replace earlier results. Without it --all leaves them as they are.
+        overwrite: Replace earlier results. Without it --all leaves those of this scale
+            as they are, and goes past those of the other.
         json: Print one JSON object and nothing else.
 
     Returns:
@@ -46,7 +47,8 @@ def reproduce(
 
     Raises:
         ConfigError: If neither or both of a name and --all came.
-    """
+        UnknownName: If the name, or the scale, is not known.
+    """  # noqa: DOC501
     if all == (name is not None):
         came = "both a name and --all" if all else "neither a name nor --all"
         raise ConfigError(
@@ -54,11 +56,15 @@ def reproduce(
             "thalweg list experiments shows the names."
         )
     from thalweg.experiments import shelf
+    from thalweg.experiments._base import SCALES
     from thalweg.experiments._reproduce import spelled
 
+    if scale not in SCALES:
+        raise unknown(scale, SCALES, "the list of scales")
     names = shelf.names() if name is None else [spelled(name)]
-    if name is not None:
-        check(str(out / names[0]), overwrite, resumable=False)
+    missing = [one for one in names if not (out / one).exists()]
+    if missing:
+        check(str(out / missing[0]), overwrite, resumable=False)
     records = []
     for place, one in enumerate(names, 1):
         lead = f"{place}/{len(names)} " if all else ""
@@ -78,26 +84,59 @@ def _record(
     name: str, scale: str, folder: Path, overwrite: bool, lead: str, quiet: bool
 ) -> dict[str, Any]:
     """Return one reproduction for programs; among several, a failure as well."""
-    from thalweg.experiments import shelf
-    from thalweg.experiments._reproduce import Reproduction, reproduce
-
-    if lead and not overwrite and (folder / "card.json").is_file():
-        earlier = Reproduction.load(folder)
-        if earlier.scale == scale:
-            return {**earlier.to_json(), "files": _files(folder), "earlier": True}
-    entry: Any = shelf.entry(name)
-    expected = entry.seconds.get(scale)
-    if not quiet and expected is not None:
-        told = "a few seconds" if expected < 5 else f"about {clock(expected)} minutes"
-        sys.stderr.write(f"{lead}{name}: {entry.title}; takes {told}.\n")
     try:
-        with Watch(not quiet) as watch:
-            found = reproduce(name, scale=scale, out=folder, on_progress=watch.share)
+        if lead and not overwrite and (earlier := _earlier(folder, scale)):
+            return earlier
+        check(str(folder), overwrite, resumable=False)
+        return _measured(name, scale, folder, lead, quiet)
     except ThalwegError as error:
         if not lead:
             raise
         return {"name": name, "scale": scale, "error": str(error)}
+
+
+def _earlier(folder: Path, scale: str) -> dict[str, Any] | None:
+    """Return an earlier reproduction of this scale for programs, if there is one."""
+    from thalweg._core.store import CARD
+    from thalweg.experiments._reproduce import Reproduction
+
+    if not (folder / CARD).is_file():
+        return None
+    found = Reproduction.load(folder)
+    if found.scale != scale:
+        raise StoreError(
+            f"{folder} holds an earlier result of the scale {found.scale}; choose "
+            "another folder, or pass --overwrite."
+        )
+    whole = {f"{name}.csv" for name in found.tables} | {"figure.svg", "figure.png"}
+    if not all((folder / file).is_file() for file in whole):
+        found.save(folder)
+    return {**found.to_json(), "files": _files(folder), "earlier": True}
+
+
+def _measured(
+    name: str, scale: str, folder: Path, lead: str, quiet: bool
+) -> dict[str, Any]:
+    """Measure, save and return a reproduction, its time told first."""
+    from thalweg.experiments import shelf
+    from thalweg.experiments._reproduce import reproduce
+
+    entry: Any = shelf.entry(name)
+    if not quiet:
+        told = _time(float(entry.seconds[scale]))
+        sys.stderr.write(f"{lead}{name}: {entry.title}; takes {told}.\n")
+    with Watch(not quiet) as watch:
+        found = reproduce(name, scale=scale, out=folder, on_progress=watch.share)
     return {**found.to_json(), "files": _files(folder), "earlier": False}
+
+
+def _time(seconds: float) -> str:
+    """Return about how long something takes, in words."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"about {seconds:.0f} seconds"
+    return f"about {seconds / 60:.0f} minutes"
 
 
 def _files(folder: Path) -> list[str]:

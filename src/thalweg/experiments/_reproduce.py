@@ -1,6 +1,7 @@
 """A published figure measured, judged, drawn, kept and read back."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -125,6 +126,9 @@ class Reproduction:
             for column, values in table.items()
         }
         store.save(place, KIND, _plain(card), arrays)
+        for earlier in place.glob("*.csv"):
+            if earlier.stem not in self.tables:
+                earlier.unlink()
         files = []
         for name, table in self.tables.items():
             files.append(place / f"{name}.csv")
@@ -192,7 +196,7 @@ def reproduce(
     experiment: AbstractExperiment = shelf.make(name)
     settings = experiment.settings(scale)
     place = None if out is None else Path(out)
-    kept = None if place is None else _beside(place, scale)
+    kept = None if place is None else _beside(place, scale, settings)
     work = Workplace(kept)
     if on_progress is not None:
         work = replace(work, say=on_progress)
@@ -209,13 +213,20 @@ def reproduce(
     )
     if place is not None:
         found.save(place)
-        shutil.rmtree(_beside(place, scale), ignore_errors=True)
+        for earlier in place.parent.glob(f".{place.name}-{scale}-*.work"):
+            shutil.rmtree(earlier, ignore_errors=True)
     return found
 
 
-def _beside(place: Path, scale: str) -> Path:
-    """Return the folder of what a long measurement has finished on its way."""
-    return place.parent / f".{place.name}-{scale}.work"
+def _beside(place: Path, scale: str, settings: dict[str, Any]) -> Path:
+    """Return the folder of what a long measurement has finished on its way.
+
+    Its name holds a digest of version and settings: what other ones have left, or
+    other data, is no part of this one.
+    """
+    told = json.dumps([VERSION, settings], sort_keys=True).encode()
+    digest = hashlib.sha256(told).hexdigest()[:12]
+    return place.parent / f".{place.name}-{scale}-{digest}.work"
 
 
 def spelled(name: str) -> str:

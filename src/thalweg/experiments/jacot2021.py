@@ -47,7 +47,7 @@ class SaddleToSaddle(AbstractExperiment):
         "the first grows like the logarithm of the start's inverse for two layers, "
         "and like its power N - 2 for N layers."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 4, "paper": 15}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 8, "paper": 20}
     size: ClassVar[tuple[float, float]] = (9.6, 3.4)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -160,7 +160,13 @@ class SaddleToSaddle(AbstractExperiment):
         panel.set_title(f"{depth} layers; losses of saddles dashed", loc="left")
         panel.set_xlabel("flow time")
         place = "center left" if depth > 2 else "upper right"
-        panel.legend(title="alpha", title_fontsize=8, fontsize=7, ncols=2, loc=place)
+        panel.legend(
+            title="alpha",
+            title_fontsize=8,
+            fontsize=7,
+            ncols=1 if depth > 2 else 2,
+            loc=place,
+        )
 
 
 def posed(settings: dict[str, Any], depth: int) -> tuple[Problem, list[np.ndarray]]:

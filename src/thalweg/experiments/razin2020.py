@@ -51,7 +51,7 @@ class CompletionDepth(AbstractExperiment):
         "lowest rank; where that is reached at infinity only, the unobserved entry, "
         "and with it every norm, grows beyond bounds as the loss goes to zero."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 3, "paper": 25}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 4, "paper": 30}
     size: ClassVar[tuple[float, float]] = (9.6, 3.6)
 
     def settings(self, scale: str) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def descend_to_ends(
         >>> ends = descend_to_ends(Playground(2), starts, step_size=[1 / 6, 1.0],
         ...                        iterations=1000, accuracy=1e-6)
         >>> ends.iterations.tolist(), [str(status) for status in ends.statuses]
-        ([21, 7], ['converged', 'diverged'])
+        ([21, 3], ['converged', 'diverged'])
 
     Source:
         EPFL CS-439, Lecture 6; Arora, Cohen, Golowich, Hu, Section 2.
@@ -177,7 +177,7 @@ def memory_of(problem: Any, runs: int) -> int:
 
     Example:
         >>> from thalweg.problem.scalar import Playground
-        >>> memory_of(Playground(2), 2_000_000) // 2**20 < 512
+        >>> memory_of(Playground(2), 2_000_000) < 2**30
         True
     """
     runs = whole("runs", runs, least=1)

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from thalweg._core.errors import DomainError
 from thalweg.report import look
+from thalweg.sweep.reducing import levels
 from thalweg.sweep.table import Table
 
 MAP = "viridis"
@@ -21,7 +22,18 @@ UNTIL = ("iterations", "time")
 SPAN = 20.0
 """From this ratio of the largest to the smallest on, numbers are shown by decades."""
 
-EVEN = 0.05
+SPARSE = 8
+"""Cells of a map for every row, at most; beyond, every row is a dot."""
+
+MOST_CELLS = 100_000
+"""Cells of a map, at most."""
+
+DOT = 14
+"""Area of a dot, in points."""
+
+NOTHING = "none converged"
+
+EVEN = 0.9
 """How far, relatively, ratios of neighbours may differ on a logarithmic axis."""
 
 
@@ -38,7 +50,8 @@ def phase_diagram(
 
     Rows that agree in `x` and `y` (as those of several seeds) are brought together; of
     iterations and times only those of runs that converged. In a map a cell without such
-    a run is hatched; a curve breaks off there.
+    a run is hatched; a curve breaks off there. Rows that fill no grid, as those of a
+    random design, are a dot each.
 
     Args:
         table: A `Table` of a sweep.
@@ -71,8 +84,11 @@ def phase_diagram(
         if color is None:
             _curves(axes, table, x, y, by, reduce)
         else:
-            xs, ys, cells = _pivot(table, x, y, value, reduce)
-            _map(axes, (x, xs), (y, ys), (color, cells))
+            if _is_grid(table, x, y):
+                xs, ys, cells = _pivot(table, x, y, value, reduce)
+                _map(axes, (x, xs), (y, ys), (color, cells))
+            else:
+                _points(axes, table, x, y, color)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
     return figure
@@ -99,10 +115,61 @@ def _pivot(
     table: Table, x: str, y: str, value: str, reduce: str
 ) -> tuple[list[Any], list[Any], np.ndarray]:
     """Return the axes and the cells, `"y x"`; NaN where no run counts."""
-    converged = value in UNTIL and "status" in table.columns
-    only = "converged" if converged else None
-    xs, ys, cells = table.pivot(x, y, value, reduce=reduce, only=only)
-    return list(xs), list(ys), np.asarray(cells, dtype=float)
+    return table.pivot(x, y, value, reduce=reduce, only=_only(table, value))
+
+
+def _only(table: Table, value: str) -> str | None:
+    """Return the status that runs must have to count."""
+    return "converged" if value in UNTIL and "status" in table.columns else None
+
+
+def _is_grid(table: Table, x: str, y: str) -> bool:
+    """Return whether rows fill enough of the cells of two columns for a map."""
+    across, up = levels(table.column(x)), levels(table.column(y))
+    cells, numbers = len(across) * len(up), _is_number([*across, *up])
+    if cells > MOST_CELLS and not numbers:
+        raise DomainError(
+            f"'{x}' and '{y}' have {len(across)} and {len(up)} different values, too "
+            "many for a map; draw curves, or vary them in fewer steps."
+        )
+    return not numbers or cells <= max(SPARSE * len(table), len(across), len(up))
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
+
+
+def _points(axes: Axes, table: Table, x: str, y: str, color: str) -> None:
+    """Draw a dot a row, as of a random design; a hollow one where no number is."""
+    at = [table.column(name).astype(float) for name in (x, y)]
+    shown = table.column(color).astype(float)
+    if _only(table, color):
+        shown = np.where(table.column("status") == "converged", shown, np.nan)
+    there = np.isfinite(shown)
+    image = axes.scatter(
+        at[0][there],
+        at[1][there],
+        c=shown[there],
+        norm=_norm(shown[there]),
+        cmap=MAP,
+        s=DOT,
+    )
+    if not there.all():
+        hollow = {"facecolors": "none", "edgecolors": look.FAINT, "label": NOTHING}
+        axes.scatter(at[0][~there], at[1][~there], s=DOT, **hollow)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
+    for place, scale in zip(at, (axes.set_xscale, axes.set_yscale), strict=True):
+        if _spans(place[np.isfinite(place)]):
+            scale("log")
+    if there.any():
+        axes.figure.colorbar(image, ax=axes, label=color)
+
+
+def _spans(numbers: np.ndarray) -> bool:
+    """Return whether positive numbers are so far apart that decades tell more."""
+    return bool(
+        numbers.size and numbers.min() > 0 and numbers.max() > SPAN * numbers.min()
+    )
 
 
 def _map(
@@ -134,7 +201,7 @@ def _map(
     if len(missing):
         patch = Patch(facecolor=look.TINT, edgecolor=look.FAINT, hatch="////")
         axes.legend(
-            [patch], ["none converged"], loc="lower left", bbox_to_anchor=(0, 1)
+            [patch], [NOTHING], loc="lower left", bbox_to_anchor=(0, 1)
         )
     for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
         places = _places(len(values))
@@ -144,7 +211,7 @@ def _map(
 
 
 def _norm(finite: np.ndarray) -> Normalize:
-    if finite.size and finite.min() > 0 and finite.max() > SPAN * finite.min():
+    if _spans(finite):
         return LogNorm(finite.min(), finite.max())
     if not finite.size:
         return Normalize(0, 1)
@@ -157,6 +224,8 @@ def _places(count: int, most: int = 8) -> list[int]:
 
 
 def _label(value: Any) -> str:
+    if value is None or value != value:
+        return "none"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -164,14 +233,14 @@ def _curves(
     axes: Axes, table: Table, x: str, y: str, by: str | None, reduce: str
 ) -> None:
     if by is None:
-        xs, _, cells = _pivot(table, x, x, y, reduce)
-        lines = [(y, np.diagonal(cells))]
+        xs, cells = table.curve(x, y, reduce=reduce, only=_only(table, y))
+        lines = [(y, cells)]
     else:
         xs, names, cells = _pivot(table, x, by, y, reduce)
         lines = [
             (f"{by} = {_label(n)}", row) for n, row in zip(names, cells, strict=True)
         ]
-    numbers = all(isinstance(value, int | float | np.number) for value in xs)
+    numbers = _is_number(xs)
     places = np.asarray(xs, dtype=float) if numbers else np.arange(len(xs))
     for place, (label, row) in enumerate(lines):
         colour = look.CURVES[place % len(look.CURVES)]
@@ -181,9 +250,9 @@ def _curves(
     if not numbers:
         axes.set_xticks(places, [_label(value) for value in xs])
     drawn = cells[np.isfinite(cells)]
-    if drawn.size and drawn.min() > 0 and drawn.max() > SPAN * drawn.min():
+    if _spans(drawn):
         axes.set_yscale("log")
-    if by is not None:
+    if by is not None and lines:
         axes.legend()
 
 
@@ -193,4 +262,4 @@ def _is_geometric(places: Sequence[float] | np.ndarray) -> bool:
     if len(values) < 3 or values.min() <= 0 or values.max() < SPAN * values.min():
         return False
     ratios = np.diff(np.log(np.sort(values)))
-    return bool(np.ptp(ratios) <= max(EVEN, 0.9) * ratios.mean())
+    return bool(np.ptp(ratios) <= EVEN * ratios.mean())

@@ -197,8 +197,8 @@ def _search_faults(search: Any, over: dict[str, Any]) -> list[str]:
     if not isinstance(field, str):
         return [*faults, "sweep.search.field: is missing; name a field of a run."]
     wrong = _name_faults(field)
-    if field in DERIVED:
-        wrong = ["depth and width are no numbers to search; vary them."]
+    if field in (*DERIVED, "playground"):
+        wrong = [f"{field} is no number to search; vary it."]
     if field in over:
         wrong.append("came in sweep.over as well; leave it out of one of them.")
     faults += [f"sweep.search.field: {text}" for text in wrong]

@@ -36,10 +36,10 @@ class Fitting:
             ConfigError: If a single run is above the ceiling.
         """
         from thalweg.motion.ends import memory_of  # noqa: PLC0415  (needs JAX)
-        from thalweg.request.posing import problem_of  # noqa: PLC0415
         from thalweg.request.settings import Settings  # noqa: PLC0415
+        from thalweg.sweep.problems import shared_problem  # noqa: PLC0415
 
-        problem, _ = problem_of(Settings.model_validate(settings))
+        problem, _ = shared_problem(Settings.model_validate(settings))
         alone, two = memory_of(problem, 1), memory_of(problem, 2)
         if alone > self.ceiling:
             raise ConfigError(

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from thalweg.request.posing import problem_of
 from thalweg.request.settings import Settings
 from thalweg.sweep.keys import canonical
+from thalweg.sweep.problems import shared_problem
 
 NUMBER = 8
 """Bytes of a number."""
@@ -64,7 +64,7 @@ def bytes_per_run(settings: dict[str, Any]) -> int:
     Returns:
         A dozen copies of its weights, and its share of data of its own.
     """
-    problem = problem_of(Settings.model_validate(settings))[0]
+    problem = shared_problem(Settings.model_validate(settings))[0]
     inputs, outputs = problem.net.widths[0], problem.net.widths[-1]
     own = inputs * inputs + 2 * inputs * outputs + outputs * outputs
     return NUMBER * (COPIES * problem.net.parameters + own)

@@ -1,8 +1,9 @@
 """From a design to runs: columns, keys, settings, groups, chunks."""
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -154,11 +155,15 @@ class Plan:
         arrays["left_out"] = np.array(self.left_out)
         for place, (name, values) in enumerate(self.columns.items()):
             kinds = {type(value) for value in values}
-            exact = kinds == {float} or (kinds == {int} and _small(values))
-            text = values if exact else [json.dumps(value) for value in values]
-            arrays[f"{place:04d} {'number' if exact else 'json'} {name}"] = np.array(
-                text
-            )
+            if kinds == {float} or (kinds == {int} and _small(values)):
+                arrays[f"{place:04d} number {name}"] = np.array(values)
+                continue
+            # Words may be long, and are few: each is kept once.
+            known: dict[Any, int] = {}
+            codes = [known.setdefault(_told_apart(v), len(known)) for v in values]
+            told = [json.dumps(word) for _, word in known]
+            arrays[f"{place:04d} word {name}"] = np.array(codes)
+            arrays[f"{place:04d} spelling {name}"] = np.array(told)
         return arrays
 
     @classmethod
@@ -174,11 +179,13 @@ class Plan:
         """
         columns = {}
         for label in sorted(name for name in arrays if " " in name):
-            _, kind, name = label.split(" ", 2)
-            values = arrays[label].tolist()
-            columns[name] = (
-                values if kind == "number" else list(map(json.loads, values))
-            )
+            place, kind, name = label.split(" ", 2)
+            if kind == "number":
+                columns[name] = arrays[label].tolist()
+            elif kind == "word":
+                told = arrays[f"{place} spelling {name}"].tolist()
+                words = list(map(json.loads, told))
+                columns[name] = [words[code] for code in arrays[label].tolist()]
         keys = tuple(key.decode() for key in arrays["keys"].tolist())
         return cls(design, columns, keys, int(arrays["left_out"]))
 
@@ -210,10 +217,8 @@ def plan(design: Design) -> Plan:
     """
     layout = lay_out(design)
     units = Units(layout, _checked(design, layout))
-    columns = {
-        name: list(map(_cell, layout.column(axis)))
-        for axis, name in enumerate(layout.names)
-    }
+    cells = replace(layout, pools=tuple(list(map(_cell, p)) for p in layout.pools))
+    columns = {name: cells.column(axis) for axis, name in enumerate(cells.names)}
     if design.search is None:
         keys = tuple(key_of(unit) for unit in units)
     else:
@@ -289,6 +294,12 @@ def _without(unit: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     return canonical(value) if isinstance(value, dict | list) else value
+
+
+def _told_apart(value: Any) -> tuple[Any, Any]:
+    """Return what two cells share only if they are the same: 1 is not true."""
+    kind = (type(value), math.copysign(1.0, value)) if value == 0 else type(value)
+    return kind, value
 
 
 def _small(values: list[Any]) -> bool:

@@ -9,6 +9,9 @@ import numpy as np
 from thalweg._core.errors import unknown
 from thalweg.sweep.parquet import plain
 
+NOT_A_NUMBER = float("nan")
+"""The one that a dictionary finds again."""
+
 REDUCTIONS: dict[str, Callable[[np.ndarray], float]] = {
     "median": lambda values: float(np.median(values)),
     "mean": lambda values: float(np.mean(values)),
@@ -58,7 +61,7 @@ def combinations(columns: Sequence[np.ndarray]) -> tuple[list[int], np.ndarray]:
     """
     seen: dict[tuple[Any, ...], int] = {}
     firsts: list[int] = []
-    rows = list(zip(*(words(column).tolist() for column in columns), strict=True))
+    rows = list(zip(*(entries(column) for column in columns), strict=True))
     codes = np.zeros(len(rows), dtype=np.int64)
     for row, here in enumerate(rows):
         if here not in seen:
@@ -68,10 +71,41 @@ def combinations(columns: Sequence[np.ndarray]) -> tuple[list[int], np.ndarray]:
     return firsts, codes
 
 
+def members(codes: np.ndarray, counted: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return the rows of every combination, ascending, of those that count.
+
+    Args:
+        codes: Each row's number of its combination.
+        counted: Which rows count.
+        count: How many combinations there are.
+
+    Returns:
+        Places of rows, an array a combination.
+
+    Example:
+        >>> several = members(np.array([0, 1, 0]), np.array([True, False, True]), 2)
+        >>> [places.tolist() for places in several]
+        [[0, 2], []]
+    """
+    rows = np.flatnonzero(counted)
+    order = rows[np.argsort(codes[rows], kind="stable")]
+    return np.split(order, np.searchsorted(codes[order], np.arange(1, count)))[:count]
+
+
 def levels(values: np.ndarray) -> list[Any]:
-    """Return the different values: numbers ascending, words as they come."""
-    different = list(dict.fromkeys(words(values).tolist()))
-    return sorted(different) if values.dtype != object else different
+    """Return the different values: numbers ascending, NaN last; words as they come."""
+    different = list(dict.fromkeys(entries(values)))
+    if values.dtype == object:
+        return different
+    return sorted(different, key=lambda value: (value != value, value))
+
+
+def entries(values: np.ndarray) -> list[Any]:
+    """Return a column as values a dictionary can tell apart; NaN is one of them."""
+    found: list[Any] = words(values).tolist()
+    if values.dtype.kind == "f":
+        return [NOT_A_NUMBER if value != value else value for value in found]
+    return found
 
 
 def words(values: np.ndarray) -> np.ndarray:
@@ -99,7 +133,7 @@ def matrix(
     right = {level: place for place, level in enumerate(xs)}
     below = {level: place for place, level in enumerate(ys)}
     found = np.full((len(ys), len(xs)), np.nan)
-    pairs = zip(words(across).tolist(), words(down).tolist(), values, strict=True)
+    pairs = zip(entries(across), entries(down), values, strict=True)
     for x, y, value in pairs:
         found[below[y], right[x]] = value
     return xs, ys, found
@@ -124,6 +158,6 @@ def laid(
     ticks, flat = [levels(column) for column in columns], np.zeros(rows, np.int64)
     for column, tick in zip(columns, ticks, strict=True):
         place = {level: at for at, level in enumerate(tick)}
-        at = np.array([place[value] for value in words(column).tolist()], np.int64)
+        at = np.array([place[value] for value in entries(column)], np.int64)
         flat = flat * len(tick) + at
     return ticks, flat

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg._core.store import CARD
+from thalweg.request.checking import checked
 from thalweg.request.moving import mover
 from thalweg.request.posing import notes, pose
 from thalweg.request.settings import Settings
@@ -28,7 +29,10 @@ def path_files(
     Returns:
         Their bytes by name, the card the last.
     """
-    full = Settings.model_validate({**settings.to_plain(), **recording})
+    plain = settings.to_plain()
+    if not settings.measures:
+        del plain["measures"]
+    full = checked({**plain, **recording})
     posed = pose(full)
     path = mover(full, posed, step)(on_progress=turn().check)
     noted = path.with_notes(**notes(full, posed, "thalweg sweep"))

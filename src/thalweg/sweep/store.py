@@ -92,8 +92,10 @@ class Store:
     def remarks(self) -> tuple[str, ...]:
         """Return what should be told of damage."""
         return tuple(
-            f"{PARTS}/{name} was damaged: it was set aside as .damaged, and its rows "
-            "were computed again."
+            f"{TABLE} was damaged: it was made again from its rows."
+            if name == TABLE
+            else f"{PARTS}/{name} was damaged: it was set aside as .damaged, and its "
+            "rows were computed again."
             for name in self.damaged
         )
 

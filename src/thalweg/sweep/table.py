@@ -15,7 +15,7 @@ from thalweg._core.source import Source, bibliography
 from thalweg._core.store import write_whole
 from thalweg._core.version import VERSION
 from thalweg.sweep import parquet
-from thalweg.sweep.reducing import combinations, laid, matrix, reduction
+from thalweg.sweep.reducing import combinations, laid, matrix, members, reduction
 
 RUN = "run"
 """Column of the place in the design, from 0."""
@@ -136,17 +136,20 @@ class Table:
         Returns:
             A table of `by`, of `value` (NaN where no row counts) and of `rows`, how
             many did; in order of appearance.
+
+        Raises:
+            DomainError: If `value` is among `by`.
         """
         names = _several(by)
-        reduced, counted = reduction(reduce), self._counted(value, only)
-        values = self._numbers(value)
-        firsts, codes = self._combinations(names)
-        groups = [values[counted & (codes == code)] for code in range(len(firsts))]
+        if value in names or "rows" in names:
+            raise DomainError(
+                f"'{value}' cannot be reduced by {', '.join(names)}; take a column "
+                "that is not among those it is grouped by, none of them 'rows'."
+            )
+        firsts, numbers, counts = self._reduced(names, value, reduce, only)
         rows = self.rows.select(names).take(pa.array(firsts, pa.int64()))
-        rows = rows.append_column(value, pa.array(map(reduced, groups), pa.float64()))
-        rows = rows.append_column(
-            "rows", pa.array([g.size for g in groups], pa.int64())
-        )
+        rows = rows.append_column(value, pa.array(numbers, pa.float64()))
+        rows = rows.append_column("rows", pa.array(counts, pa.int64()))
         return replace(self, rows=rows, axes=names)
 
     def best(
@@ -170,11 +173,11 @@ class Table:
         names = _several(by)
         counted, values = self._counted(value, only), self._numbers(value)
         firsts, codes = self._combinations(names)
-        chosen = []
-        for code in range(len(firsts)):
-            places = np.flatnonzero(counted & (codes == code))
-            if places.size:
-                chosen.append(int(places[np.argmin(values[places])]))
+        chosen = [
+            int(places[np.argmin(values[places])])
+            for places in members(codes, counted, len(firsts))
+            if places.size
+        ]
         return self.where(np.array(chosen, dtype=np.int64))
 
     def pivot(
@@ -200,8 +203,33 @@ class Table:
             appearance), and the matrix of shape `(len(ys), len(xs))`, NaN where no
             row counts.
         """
-        cells = self.group((x, y), value, reduce=reduce, only=only)
-        return matrix(cells.column(x), cells.column(y), cells.column(value))
+        firsts, numbers, _ = self._reduced((x, y), value, reduce, only)
+        return matrix(self.column(x)[firsts], self.column(y)[firsts], numbers)
+
+    def curve(
+        self,
+        x: str,
+        value: str,
+        *,
+        reduce: str = "median",
+        only: str | None = None,
+    ) -> tuple[list[Any], np.ndarray]:
+        """Return a column as numbers over another.
+
+        Args:
+            x: The column they lie over.
+            value: The column to reduce; rows where it is NaN do not count.
+            reduce: As in `group`.
+            only: As in `group`.
+
+        Returns:
+            The values of `x`, as in `pivot`, and a number for each, NaN where no row
+            counts.
+        """
+        firsts, numbers, _ = self._reduced((x,), value, reduce, only)
+        found = self.column(x)[firsts]
+        xs, _, cells = matrix(found, np.zeros(len(firsts)), numbers)
+        return xs, cells.reshape(-1)
 
     def cite(self) -> str:
         """Return the BibTeX of the data and the starts of the runs."""
@@ -371,6 +399,17 @@ class Table:
         counted = ~np.isnan(self._numbers(value))
         return counted if only is None else counted & (self.column(STATUS) == only)
 
+    def _reduced(
+        self, names: tuple[str, ...], value: str, reduce: str, only: str | None
+    ) -> tuple[list[int], np.ndarray, list[int]]:
+        """Return each combination's first row, its number, and how many rows count."""
+        reduced, counted = reduction(reduce), self._counted(value, only)
+        values = self._numbers(value)
+        firsts, codes = self._combinations(names)
+        several = members(codes, counted, len(firsts))
+        numbers = np.array([reduced(values[places]) for places in several], np.float64)
+        return firsts, numbers, [places.size for places in several]
+
     def _combinations(self, names: tuple[str, ...]) -> tuple[list[int], np.ndarray]:
         if names:
             return combinations([self.column(name) for name in names])
@@ -378,4 +417,4 @@ class Table:
 
 
 def _several(names: str | Sequence[str]) -> tuple[str, ...]:
-    return (names,) if isinstance(names, str) else tuple(names)
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))

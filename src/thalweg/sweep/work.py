@@ -15,8 +15,9 @@ from thalweg.inits import shelf
 from thalweg.motion._posed import bare
 from thalweg.motion.ends import descend_to_ends
 from thalweg.request.moving import mover
-from thalweg.request.posing import Posed, problem_of, step_of
+from thalweg.request.posing import Posed, step_of
 from thalweg.request.settings import Settings
+from thalweg.sweep.problems import shared_problem
 from thalweg.sweep.reading import certified, read_measures
 from thalweg.sweep.saving import path_files
 from thalweg.sweep.starting import starts_of
@@ -33,9 +34,6 @@ LITTLE = 2**12
 
 VARIED = ("seed", "step_size", "iterations")
 """Settings in which most runs of a task differ."""
-
-POSED = ("data", "playground", "hidden")
-"""Settings that decide the problem."""
 
 
 @dataclass
@@ -158,14 +156,7 @@ def _attempt(run: Run, step: Callable[[Run], None]) -> None:
 
 
 def _pose(run: Run) -> None:
-    asked = run.settings.model_dump(mode="json", include=set(POSED), exclude_none=True)
-    run.problem, run.sources = _problem(json.dumps(asked, sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _problem(asked: str) -> tuple[Any, tuple[Any, ...]]:
-    """Return the problem of settings told as JSON."""
-    return problem_of(Settings.model_validate_json(asked))
+    run.problem, run.sources = shared_problem(run.settings)
 
 
 def _starts(runs: list[Run]) -> list[Any]:

@@ -48,11 +48,11 @@ def numbers(scale: str) -> dict[str, Any]:
             "data": "unit_phi",
             "inputs": 8,
             "hidden": 4,
-            "depths": [2, 5],
-            "stds": [0.05, 0.2, 0.5, 1.0],
+            "depths": [3, 6],
+            "stds": [0.05, 0.2, 0.5, 1.5],
             "step_sizes": np.geomspace(1e-2, 1, 5).tolist(),
             "accuracy": ACCURACY,
-            "cap": 2000,
+            "cap": 10_000,
             "seeds": [0],
         }
     return {

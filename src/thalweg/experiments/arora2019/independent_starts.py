@@ -19,6 +19,9 @@ from thalweg.experiments.arora2019._fastest import (
 )
 from thalweg.experiments.arora2019._starts import independent
 
+ORDERS = 100.0
+"""Orders of magnitude: at least two."""
+
 
 @dataclass(frozen=True)
 class IndependentStarts(AbstractExperiment):
@@ -52,7 +55,7 @@ class IndependentStarts(AbstractExperiment):
         """Compare the windows of the two depths."""
         table, (shallow, deep) = tables["fastest"], settings["depths"]
         wide, narrow = band(table, shallow), band(table, deep)
-        worst = [_worst(table, depth) for depth in (shallow, deep)]
+        worst = [_worst(settings, table, depth) for depth in (shallow, deep)]
         return [
             Finding(
                 f"With {shallow} layers many standard deviations need a few hundred "
@@ -73,10 +76,11 @@ class IndependentStarts(AbstractExperiment):
             Finding(
                 "Outside, the time grows by orders of magnitude.",
                 "orders of magnitude",
-                ", ".join(f"{factor:.3g}" for factor in worst),
-                bool(worst[0] >= 10 and worst[1] >= 100),
-                "most over fewest iterations, by depth, infinite where a start did not "
-                f"converge within the cap, {settings['cap']:,}; {_failures(table)}",
+                ", ".join(f"{lead}{factor:.3g}" for lead, factor in worst),
+                all(factor >= ORDERS for _, factor in worst),
+                "most over fewest iterations, by depth; orders: at least "
+                f"{ORDERS:g} times; a start that did not converge counts as the cap, "
+                f"{settings['cap']:,}, hence at least: {_failures(table)}",
             ),
         ]
 
@@ -101,10 +105,11 @@ def _failures(table: Table) -> str:
     )
 
 
-def _worst(table: Table, depth: int) -> float:
-    """Return most over fewest iterations of a depth; infinite where some fail."""
-    counts = table["iterations"][table["depth"] == depth].astype(float)
-    least = counts[counts != NEVER]
-    if not least.size:
-        return float("nan")
-    return float(np.where(counts == NEVER, np.inf, counts).max() / least.min())
+def _worst(settings: dict[str, Any], table: Table, depth: int) -> tuple[str, float]:
+    """Return most over fewest iterations of a depth, a bound where some fail."""
+    counts = table["iterations"][table["depth"] == depth]
+    failed = counts == NEVER
+    if failed.all():
+        return "", 0.0
+    most = np.where(failed, settings["cap"], counts).max()
+    return "at least " * bool(failed.any()), float(most / counts[~failed].min())

@@ -19,6 +19,9 @@ THRESHOLD = float(np.sqrt(2 * np.pi))
 REACHED = 3.0
 """Limits of x below this are reached within the time a flow is followed."""
 
+AT_REST = 1e-6
+"""A flow that is so near to its limit has come to rest."""
+
 LIMITS = {
     (0.5, 0.5, 1.0): ("0.47047", "0.73213"),
     (0.5, 0.5, 5.0): ("0.20959", "4.55198"),
@@ -100,7 +103,7 @@ class Unbounded(AbstractExperiment):
                 "0 < x, y < 1, z not 0.",
                 "unbounded",
                 f"y at rest at {', '.join(f'{y:.5g}' for y in rests['limit_y'])}",
-                False,
+                gap > AT_REST,
                 "it converges to a point of the plane z = 0; followed to time "
                 f"{settings['printed_until']:g} the flow is {gap:.1g} from there",
             ),
@@ -116,7 +119,7 @@ class Unbounded(AbstractExperiment):
                 "0 < z < sqrt(2 pi), to x = tan(z^2 / 4): largest gap.",
                 0.0,
                 bounded,
-                bounded <= 1e-6,
+                bounded <= AT_REST,
                 f"followed to time {settings['corrected_until']:g}, limits below "
                 f"{REACHED:g}: others are not reached by then; sqrt(2 pi) = "
                 f"{THRESHOLD:.6g}",

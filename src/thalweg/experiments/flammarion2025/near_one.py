@@ -14,6 +14,9 @@ from thalweg.report import look
 LOGARITHM = "1 - ln(d)/d"
 HALVES = "1/2"
 
+BOUNDED = 2.0
+"""From 1 - ln(d)/d the theorem's bound grows like the depth to this power."""
+
 
 @dataclass(frozen=True)
 class NearOne(AbstractExperiment):
@@ -102,8 +105,8 @@ class NearOne(AbstractExperiment):
             Finding(
                 "For polynomial time one must start at distance O(1/sqrt(d)).",
                 "needed",
-                float(power),
-                False,
+                power,
+                power > BOUNDED,
                 "it suffices, but a distance of ln(d)/sqrt(d), so x_i = 1 - ln(d)/d, "
                 "is polynomial too: ours is the power of d by which iterations grow "
                 "(the leading term 3/prod x is 3 d, the theorem's bound of order d^2)",

@@ -6,35 +6,47 @@ from thalweg.experiments._base import Finding
 
 
 def as_printed(
-    claim: str, stated: float | str, ours: float | str, note: str
+    claim: str,
+    stated: float | str,
+    ours: float | str,
+    holds: bool | np.bool_,
+    note: str,
 ) -> Finding:
-    """Return that a statement does not hold as it stands in its source.
+    """Return whether a statement holds as it stands in its source.
 
     Args:
         claim: The statement.
         stated: Its number, or its wording.
-        ours: What is measured instead.
+        ours: What is measured.
+        holds: Whether the two agree.
         note: The correct statement.
 
     Returns:
         The finding.
     """
-    return Finding(f"As printed: {claim}", stated, ours, False, note)
+    return Finding(f"As printed: {claim}", stated, ours, bool(holds), note)
 
 
-def as_read(claim: str, stated: float | str, ours: float | str, note: str) -> Finding:
-    """Return that a reading close at hand, not itself printed, does not hold.
+def as_read(
+    claim: str,
+    stated: float | str,
+    ours: float | str,
+    holds: bool | np.bool_,
+    note: str,
+) -> Finding:
+    """Return whether a reading close at hand, not itself printed, holds.
 
     Args:
         claim: The reading.
         stated: Its number, or its wording.
-        ours: What is measured instead.
+        ours: What is measured.
+        holds: Whether the two agree.
         note: The correct statement.
 
     Returns:
         The finding.
     """
-    return Finding(f"As read: {claim}", stated, ours, False, note)
+    return Finding(f"As read: {claim}", stated, ours, bool(holds), note)
 
 
 def corrected(

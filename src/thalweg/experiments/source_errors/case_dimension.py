@@ -75,6 +75,7 @@ class CaseDimension(AbstractExperiment):
                 "the dimension is d_y (d_x - d_y).",
                 float(table["as_printed"][0]),
                 measured,
+                np.array_equal(table["measured"], table["as_printed"]),
                 f"for d_1 = {widths}: W_{{1,2}} has d_1 rows, so it is "
                 "d_1 (d_x - d_y), the same only for d_1 = d_y (a letter of the text "
                 "read here may be lost: d_1 and d_y look alike)",

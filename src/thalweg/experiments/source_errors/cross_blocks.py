@@ -92,6 +92,7 @@ class CrossBlocks(AbstractExperiment):
                 "the blocks are products of layers, without Sigma_XY.",
                 0.0,
                 float(np.sum(wrong)),
+                not wrong.any(),
                 f"points of {size} called strict whose Hessian has no negative "
                 "eigenvalue: all with a first layer that feeds directions which the "
                 "labels do not see; the blocks contain Sigma_XY",

@@ -100,6 +100,7 @@ class DroppedBars(AbstractExperiment):
                 "the reduced weights follow the gradient flow of the reduced loss.",
                 0.0,
                 apart,
+                apart < 1e-12,
                 "the largest difference of their velocities, relative to the largest; "
                 "the flow of the data has a factor V_Y'S_X^2 V_Y in the first layer; "
                 f"at time {settings['horizon']:g} the losses are "

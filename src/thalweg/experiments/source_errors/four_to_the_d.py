@@ -70,6 +70,7 @@ class FourToTheD(AbstractExperiment):
                 "factor.",
                 4.0,
                 growth[0],
+                abs(growth[0] - 4) < 0.1,
                 "the factor a layer; 4^d is what the bound asks for "
                 f"({growth[1]:.4f}); at depth {table['depth'][-1]} descent takes "
                 f"{table['iterations'][-1]} iterations, 4^d is "

@@ -79,12 +79,14 @@ class HyperbolicProduct(AbstractExperiment):
                 "the product of the layers is c sinh(theta).",
                 float(gap * np.sinh(turn)),
                 a * b,
+                abs(gap * np.sinh(turn) - a * b) < 1e-9,
                 "2 sinh(theta/2) cosh(theta/2) = sinh(theta), so it is half of that",
             ),
             as_printed(
                 "(26) is the time to reach a strength.",
                 float(times["printed_product"][0]),
                 float(times["true"][0]),
+                abs(times["printed_product"][0] - times["true"][0]) < 1e-9,
                 f"to {times['product'][0]:.11f}, with c sinh(theta) for the product; "
                 "with theta of the layers themselves (26) "
                 + ("is the logarithm of a negative number" if lost else "is real")

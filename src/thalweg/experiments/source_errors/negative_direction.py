@@ -90,6 +90,7 @@ class NegativeDirection(AbstractExperiment):
                 f"{int(more.sum())} of {int(more.sum())} saddles with r = 0"
                 if highest < 0
                 else "not all",
+                highest >= 0,
                 "r_Z > r is enough, r = 0 included: all saddles drawn with r = 0 < r_Z "
                 f"have a negative eigenvalue, of at most {highest:.3g}",
             ),

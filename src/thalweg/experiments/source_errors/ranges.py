@@ -73,6 +73,7 @@ class Ranges(AbstractExperiment):
                 "the difference is constant for 1 <= j <= H + 1.",
                 0.0,
                 last,
+                last <= 100 * settings["rtol"],
                 "for j = H + 1 there is no W_{H+2}; with any constant in its place "
                 "the difference moves by this much with W_{H+1}: the range is "
                 "1 <= j <= H, and (8) is trivial at j = H + 1",

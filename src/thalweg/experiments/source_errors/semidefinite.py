@@ -85,6 +85,7 @@ class Semidefinite(AbstractExperiment):
                 "the Hessian becomes positive definite.",
                 "no zero eigenvalue",
                 told,
+                not zero.any(),
                 f"zero eigenvalues at a minimum of widths {', '.join(counts['widths'])}"
                 ": it is positive semidefinite; that the loss is zero there is what "
                 "makes it a minimum",

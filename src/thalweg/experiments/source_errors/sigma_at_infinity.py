@@ -78,6 +78,7 @@ class SigmaAtInfinity(AbstractExperiment):
                 "Sigma tends to infinity as |x| tends to zero.",
                 "infinity",
                 at_zero,
+                all(table[name][0] > table[name][1] for name in SIGMOIDS),
                 f"the largest of three sigmoids at x = {x[0]:g}: Sigma tends to zero "
                 "there, like x^2/2; to infinity it tends as |x| does, which is what "
                 "the proof shows",

@@ -9,11 +9,14 @@ from thalweg._core.papers import CHITOUR2023
 from thalweg._core.source import Source
 from thalweg.experiments._base import AbstractExperiment, Finding, Table, Workplace
 from thalweg.experiments.source_errors import _chains as chains
-from thalweg.experiments.source_errors._telling import as_printed, as_read, corrected
+from thalweg.experiments.source_errors._telling import as_read, corrected
 from thalweg.report import look
 
 KEPT = ("identity", "orthonormal")
 """Inputs with $X^T X = I$."""
+
+KEPT_TO = 1e-7
+"""A law that changes less than this is kept."""
 
 LABELS = {
     "identity": r"$X = I$",
@@ -74,10 +77,12 @@ class SigmoidInvariant(AbstractExperiment):
         order = np.polyfit(np.log(steps["step_size"]), np.log(steps["drift"]), 1)[0]
         kept = max(ends[name] for name in KEPT)
         return [
-            as_printed(
-                "the law is kept, of a net whose loss is written without inputs.",
+            as_read(
+                "the law is kept whatever the inputs, as a loss (28) that is written "
+                "without them suggests.",
                 0.0,
                 ends["generic"],
+                ends["generic"] < KEPT_TO,
                 "the largest change of a unit's law to time "
                 f"{settings['horizon']:g} for Gaussian inputs; the law needs "
                 "X'X = I, with W_1 X in place of W_1",
@@ -86,6 +91,7 @@ class SigmoidInvariant(AbstractExperiment):
                 "data reduced to white ones will do, as they do for linear layers.",
                 0.0,
                 ends["white"],
+                ends["white"] < KEPT_TO,
                 "white inputs (X X' = I) with more samples than features do not keep "
                 "it either",
             ),
@@ -93,7 +99,7 @@ class SigmoidInvariant(AbstractExperiment):
                 "with X'X = I every sigmoid unit keeps (W_2'W_2)_ll - "
                 "2 sum_k Sigma((W_1 X)_lk).",
                 kept,
-                kept < 1e-7,
+                kept < KEPT_TO,
                 "the largest change for X = I and for orthonormal samples; the "
                 f"solver's relative tolerance is {settings['rtol']:g}",
                 0.0,

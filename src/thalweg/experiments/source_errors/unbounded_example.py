@@ -100,6 +100,7 @@ class UnboundedExample(AbstractExperiment):
                 "bounded.",
                 "unbounded",
                 f"at most {', '.join(f'{value:.4g}' for value in highest)}",
+                bool(np.any(np.array(highest) > ends["bound"])),
                 "z^2 + y^2 - x^2 never rises and x^2/2 + (1 - x y)^2/2 falls, so "
                 "y^2 + z^2 <= z0^2 + y0^2 - x0^2 + 2 h0; ours are the largest "
                 "coordinates on the way",

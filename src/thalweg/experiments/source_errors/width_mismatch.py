@@ -70,6 +70,7 @@ class WidthMismatch(AbstractExperiment):
                 "alpha_0 is at most the smallest eigenvalue of tau.",
                 0.0,
                 float(printed[~equal].sum()),
+                not printed[~equal].any(),
                 f"the number of {drawn[~equal].sum()} random cases with n other than m "
                 "in which it is larger; sigma_n(W) belongs into the first square root "
                 "and sigma_m(W) into the second, zero beyond the rank",

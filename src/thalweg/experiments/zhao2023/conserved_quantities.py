@@ -67,7 +67,7 @@ class ConservedQuantities(AbstractExperiment):
         "Gradient flow conserves Q, whatever the activation; descent changes it a "
         "little, and less for smaller steps, while the loss falls by orders."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 2, "paper": 15}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 3, "paper": 30}
     size: ClassVar[tuple[float, float]] = (9.6, 4.4)
 
     def settings(self, scale: str) -> dict[str, Any]:
