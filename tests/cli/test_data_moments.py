@@ -68,6 +68,24 @@ def test_bad_rows_are_skipped_if_asked(thalweg, rooms, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--parts", "m"), "the parts would lie in m, the folder of the result"),
+        (("--parts", "m/parts"), "the parts would lie in m, the folder of the"),
+        (("--no-center", "--inputs-only"), "--inputs-only came with --no-center"),
+    ],
+)
+def test_what_cannot_end_well_is_told_at_once(
+    options, sentence, thalweg, rooms, tmp_path
+):
+    call = ("data", "moments", "rooms.parquet", "--targets", "y", "--out", "m")
+    told = thalweg(*call, *options)
+    assert (told.code, told.out) == (2, "")
+    assert sentence in told.err
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (

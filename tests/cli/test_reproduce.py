@@ -127,9 +127,12 @@ def test_a_drawing_that_a_kill_left_out_is_drawn_from_the_tables(
     whole = {file.name: file.read_bytes() for file in place.iterdir()}
     for name in ("times.csv", "figure.svg"):
         (place / name).unlink()
+    work = place.parent / f".{ONE}-tiny-0123456789ab.work"
+    work.mkdir()
     told = thalweg("reproduce", "--all", *TINY, "--json")
     assert told.code == 0
     assert told.json["reproductions"][0]["earlier"] is True
+    assert not work.exists()
     drawn = {file.name: file.read_bytes() for file in place.iterdir()}
     assert drawn.keys() == whole.keys()
     assert drawn["times.csv"] == whole["times.csv"]
@@ -197,6 +200,22 @@ def test_a_folder_that_is_not_ours_is_told(thalweg, few, tmp_path):
 )
 def test_what_takes_long_is_told_in_round_words(seconds, told):
     assert _time(seconds) == told
+
+
+def test_missing_data_are_told_with_the_way_to_get_them(thalweg, monkeypatch):
+    experiment = shelf.entry("arora2019.IndependentStarts")
+    tiny = experiment().settings("tiny") | {"depths": [2, 3], "cap": 100}
+    monkeypatch.setattr(experiment, "settings", lambda *_: tiny)
+    told = thalweg("reproduce", "arora2019.IndependentStarts", "--json")
+    assert told.err == ""
+    assert told.json["settings"]["data"] == "unit_phi"
+    assert "stand-in" in told.json["findings"][0]["note"]
+    told = thalweg("reproduce", "arora2019.IndependentStarts", "--overwrite")
+    assert "gas_sensor is not here" in told.err
+    assert "thalweg data fetch gas_sensor" in told.err
+    monkeypatch.setattr(experiment, "needs", ("unit_phi",))
+    told = thalweg("reproduce", "arora2019.IndependentStarts", "--overwrite")
+    assert "is not here" not in told.err
 
 
 def test_all_goes_on_after_ctrl_c(thalweg, few, monkeypatch, tmp_path):

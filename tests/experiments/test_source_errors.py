@@ -134,3 +134,35 @@ def test_minima_of_the_hand_sized_net_have_as_many_flat_directions_as_it_has_lef
     counts = tables["counts"]
     assert counts["parameters"].tolist() == [4 * 5 + 4 * 4 + 3 * 4]
     assert counts["zero"].tolist() == [48 - 15]
+
+
+def with_column(table, column, values):
+    return {**table, column: np.asarray(values)}
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "column", "values"),
+    [
+        ("FourToTheD", "depths", "iterations", lambda t: 4 ** t["depth"]),
+        ("Ranges", "changes", "change_3", lambda t: 0 * t["change_3"]),
+        ("WidthMismatch", "counts", "printed_above", lambda t: 0 * t["cases"]),
+        ("CaseDimension", "dimensions", "measured", lambda t: t["as_printed"]),
+        ("Semidefinite", "counts", "zero", lambda t: 0 * t["zero"]),
+        ("CrossBlocks", "points", "strict_without", lambda t: t["strict_with"]),
+        ("SigmoidInvariant", "sigmoid", "generic", lambda t: 0 * t["generic"]),
+        (
+            "NegativeDirection",
+            "saddles",
+            "least_eigenvalue",
+            lambda t: 0 * t["gradient"],
+        ),
+    ],
+)
+def test_what_is_printed_would_hold_if_that_were_measured(name, table, column, values):
+    experiment = shelf.make(f"source_errors.{name}")
+    tables, _ = measured(name)
+    doctored = with_column(tables[table], column, values(tables[table]))
+    settings = experiment.settings("tiny")
+    told = experiment.findings(settings, {**tables, table: doctored})
+    assert told[0].claim.startswith(("As printed: ", "As read: "))
+    assert told[0].holds

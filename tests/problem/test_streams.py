@@ -159,6 +159,45 @@ def test_a_constant_column_has_exactly_no_variance(tmp_path):
     assert moments.preparation.constant == (0,)
 
 
+@pytest.mark.parametrize("constant_in_pieces", [False, True])
+def test_deviations_whose_squares_vanish_are_told_or_kept(
+    constant_in_pieces, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(planning, "CELLS", 600)
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((ROWS, 2)) * [1e-160, 1.0]
+    if constant_in_pieces:
+        x[:, 0] = 1e-170 * (np.arange(ROWS) // 1000)
+    matrix = np.column_stack([x, 1e160 * x[:, 0] + x[:, 1]])
+    file = write(tmp_path / "a.parquet", named(matrix), 500)
+    with pytest.raises(
+        DataError, match=r"^column 'x0' of .* less than 1e-150.*method='qr'\.$"
+    ):
+        streamed(file, ["y0"])
+    sums = streamed(file, ["y0"], method="qr").sums
+    large = matrix * [1e160, 1, 1]
+    _, expected = exact(large)
+    found = sums.matrix * [1e160, 1, 1]
+    sizes = np.sqrt(np.diag(expected))
+    gap = np.abs(found.T @ found - expected) / np.outer(sizes, sizes)
+    assert gap.max() <= 1e-12
+    options = {"center": True, "whiten": True}
+    moments = tw.Moments.from_parquet(file, ["y0"], method="qr", **options)
+    known = tw.Moments.from_data(large[:, :2], large[:, 2], **options)
+    assert moments.rank == known.rank == 2
+    sizes = [np.abs(each.target) for each in (moments, known)]  # of two equal axes
+    assert np.max(np.abs(sizes[0] - sizes[1])) <= 1e-12 * np.max(sizes[1])
+
+
+def test_columns_of_small_numbers_with_some_large_are_summed(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "CELLS", 600)
+    x = np.exp(-(np.linspace(0, 40, ROWS) ** 2))
+    file = write(tmp_path / "a.parquet", {"x": x, "y": x * 0 + np.arange(ROWS)}, 500)
+    _, expected = exact(np.column_stack([x, np.arange(ROWS)]))
+    gap = np.abs(streamed(file, ["y"]).sums.matrix / expected - 1)
+    assert gap.max() <= 1e-12
+
+
 class Backwards:
     """Takes the last task first, each through pickle, in this process."""
 
@@ -271,9 +310,33 @@ def test_every_kind_of_number_is_read(tmp_path):
     plain.append(whole.astype(float) ** 3)
     matrix = np.column_stack([*plain, columns["y"]]).astype(float)
     found = streamed(file, ["y"])
-    assert found.single
+    assert found.precision[:3] == (2.0**-23, 2.0**-10, 2.0**-52)
     _, expected = exact(matrix)
     np.testing.assert_allclose(found.sums.matrix, expected.astype(float), atol=1e-9)
+
+
+def near(file, kind, sizes):
+    """Return features apart by 1e-2, a far one, and their sum; one of a kind."""
+    rng = np.random.default_rng(7)
+    a, b = rng.standard_normal((2, ROWS))
+    columns = {"a": pa.array(a).cast(kind), "b": a + sizes * b, "y": a + b}
+    write(file, columns | {"t": 1.7e9 + 1e3 * rng.standard_normal(ROWS)})
+
+
+@pytest.mark.parametrize("method", ["moments", "qr"])
+def test_rounding_is_that_of_each_column(method, tmp_path):
+    """A time of 1.7e9 +- 1e3 in double precision hides nothing in another column."""
+    near(tmp_path / "a.parquet", pa.float32(), 1e-2)
+    moments = tw.Moments.from_parquet(
+        tmp_path / "a.parquet", ["y"], center=True, method=method
+    )
+    assert moments.rank == 3
+
+
+def test_the_least_precise_file_counts(tmp_path):
+    near(tmp_path / "a.parquet", pa.float64(), 1e-5)
+    near(tmp_path / "b.parquet", pa.float16(), 1e-5)
+    assert streamed(tmp_path, ["y"]).precision == (2.0**-10, 2.0**-52, 2.0**-52)
 
 
 def test_a_large_row_group_is_read_in_parts(tmp_path, monkeypatch):
@@ -303,6 +366,63 @@ def test_folders_are_searched_and_hidden_files_left_alone(folder):
     (folder / "notes.txt").write_text("no")
     (folder / "b.parquet").rename(deep / "b.parquet")
     same_arrays(streamed(folder, ["y0"]).sums.matrix, expected)
+
+
+def test_many_small_row_groups_are_read_together(tmp_path, monkeypatch):
+    counted = []
+
+    def counting(columns, triangular):
+        counted.append(len(columns[0]))
+        return sums_of(columns, triangular)
+
+    monkeypatch.setattr(pieces, "sums_of", counting)
+    rng = np.random.default_rng(8)
+    x = rng.standard_normal(20_000)
+    x[12_345] = np.nan
+    file = tmp_path / "a.parquet"
+    write(file, {"x": x, "y": x}, 2, write_statistics=False)
+    found = streamed(file, ["y"], on_bad="skip")
+    assert counted == [4096, 4096, 4096, 4096, 4095, 3616]
+    assert found.named[0].row == 12_346
+    _, expected = exact(np.delete(x, 12_345)[:, None])
+    assert abs(float(found.sums.matrix[0, 1] / expected[0, 0]) - 1) <= 1e-12
+
+
+def test_pieces_of_wide_tables_outweigh_their_sums(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "CELLS", 2)
+    table = dict.fromkeys([f"x{k}" for k in range(50)], np.arange(1000.0))
+    system, files, columns = planning.planned(
+        str(write(tmp_path / "a.parquet", table, 100)), ["x0"], None
+    )
+    tasks = planning.tasks_of(system, files, columns, "moments")
+    assert [task.rows for task in tasks] == [200] * 5
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "sentence"),
+    [
+        ("c.parquet", "nowhere", "^c.parquet is a link that leads nowhere"),
+        ("c.parquet", "a.parquet", "^a.parquet and c.parquet are one file"),
+        ("c", ".", "^a.parquet and c/a.parquet are one file"),
+    ],
+)
+def test_links_neither_lose_rows_nor_double_them(link, to, sentence, folder, tmp_path):
+    (folder / link).symlink_to(folder / to)
+    with pytest.raises(DataError, match=sentence):
+        streamed(folder, ["y0"])
+    (folder / link).unlink()
+    (tmp_path / "link").symlink_to(folder)
+    same_arrays(
+        streamed(tmp_path / "link", ["y0"]).sums.matrix,
+        streamed(folder, ["y0"]).sums.matrix,
+    )
+
+
+def test_what_is_no_file_is_told(folder):
+    os.mkfifo(folder / "c.parquet")
+    for path, name in ((folder, "c.parquet"), (folder / "c.parquet", "neither a file")):
+        with pytest.raises(DataError, match=name):
+            streamed(path, ["y0"])
 
 
 def ill_conditioned(tmp_path):
@@ -431,7 +551,7 @@ def test_damaged_pages_are_told(tmp_path):
     file = tmp_path / "a.parquet"
     write(file, named(np.column_stack(samples()), 2), 1000, compression="zstd")
     scratch(file)
-    with pytest.raises(DataError, match=r"a.parquet is damaged in row group 1: "):
+    with pytest.raises(DataError, match=r"a.parquet is damaged in row groups 1 to 4: "):
         streamed(file, ["y0"])
 
 
@@ -467,6 +587,9 @@ def test_what_is_asked_wrongly_is_told(options, kind, sentence, folder):
         ("", "holds no files that end in .parquet"),
         ("none.parquet", "holds no rows"),
         ("odd://x", "cannot be opened"),
+        ("file://elsewhere/x", "cannot be opened"),
+        ("odd:x", "there is no file or folder .*odd:x; check the path"),
+        ("a\0b", "cannot be opened"),
     ],
 )
 def test_a_place_without_data_is_told(place, sentence, tmp_path):
@@ -478,6 +601,25 @@ def test_a_place_without_data_is_told(place, sentence, tmp_path):
     path = place if "://" in place else tmp_path / place
     with pytest.raises(DataError, match=sentence):
         streamed(path, ["y"])
+
+
+def test_an_empty_path_is_not_this_folder():
+    with pytest.raises(DataError, match="the path is empty"):
+        streamed("", ["y"])
+
+
+def test_pages_that_change_while_they_are_read_are_noticed(folder):
+    """The footer is what it was."""
+
+    class Meddling:
+        def map(self, function, tasks):
+            data = bytearray((folder / "b.parquet").read_bytes())
+            data[90] ^= 1
+            (folder / "b.parquet").write_bytes(data)
+            yield from enumerate(map(function, tasks))
+
+    with pytest.raises(DataError, match=r"b.parquet changed while it was read"):
+        streamed(folder, ["y0"], engine=Meddling())
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(folder):
@@ -561,6 +703,22 @@ def test_a_damaged_part_is_made_again(folder, tmp_path):
     found = streamed(folder, ["y0"], parts=parts, on_progress=told.append)
     same_arrays(found.sums.matrix, expected)
     assert told[-1].kept_rows < ROWS
+
+
+def test_a_part_under_the_name_of_another_is_made_again(folder, tmp_path):
+    parts = tmp_path / "parts"
+    expected = streamed(folder, ["y0"], parts=parts).sums.matrix
+    first, second, *_ = sorted(parts.glob("part-*.npz"))
+    second.write_bytes(first.read_bytes())
+    same_arrays(streamed(folder, ["y0"], parts=parts).sums.matrix, expected)
+
+
+def test_a_kill_before_anything_is_kept_does_no_harm(folder, tmp_path):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / ".files.json.part").write_text("{")
+    streamed(folder, ["y0"], parts=parts)
+    assert not list(parts.glob(".*"))
 
 
 def test_parts_serve_other_preparations_and_no_other_columns(folder, tmp_path):

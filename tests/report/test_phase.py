@@ -76,7 +76,53 @@ def test_a_single_curve_has_no_legend_and_words_are_ticks():
     assert axes.get_lines()[0].get_ydata().tolist() == [200, 300]
 
 
+def test_a_random_design_is_a_dot_a_run():
+    rng = np.random.default_rng(0)
+    std, step = 10 ** rng.uniform(-3, 0, 400), rng.uniform(0.1, 1, 400)
+    good = step < 0.7
+    made = Table.of(
+        {
+            "std": std.tolist(),
+            "step": step.tolist(),
+            "iterations": list(range(400)),
+            "status": ["converged" if one else "diverged" for one in good],
+        }
+    )
+    axes = phase_diagram(made, "std", "step", "iterations").axes[0]
+    dots, hollow = axes.collections
+    np.testing.assert_array_equal(dots.get_offsets(), np.c_[std, step][good])
+    np.testing.assert_array_equal(dots.get_array(), np.arange(400)[good])
+    np.testing.assert_array_equal(hollow.get_offsets(), np.c_[std, step][~good])
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+
+
+def test_a_point_where_a_search_found_nothing_has_a_cell_of_its_own():
+    none = float("nan")
+    made = Table.of(
+        {
+            "depth": [2, 3, 4, 5],
+            "step_size": [0.1, none, 0.1, none],
+            "evaluations": [3, 9, 4, 9],
+        }
+    )
+    axes = phase_diagram(made, "step_size", "depth", "evaluations").axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["0.1", "none"]
+    lines = phase_diagram(made, "step_size", "evaluations").axes[0].get_lines()
+    np.testing.assert_array_equal(lines[0].get_ydata(), [3.5, 9.0])
+
+
+@pytest.mark.parametrize("name", ["init.std", "depth", "name", "status", "iterations"])
+def test_a_curve_can_lie_over_any_column_even_over_itself(name, tmp_path):
+    drawn = phase_diagram(table(), name, "iterations")
+    assert save_figure(drawn, tmp_path / "it.svg").stat().st_size > 1000
+    empty = phase_diagram(table().where([]), name, "iterations", by="depth")
+    assert save_figure(empty, tmp_path / "no.svg").stat().st_size > 1000
+
+
 def test_what_cannot_be_drawn_is_refused():
+    made = Table.of({"a": [str(n) for n in range(400)], "b": [*range(400)]})
+    with pytest.raises(DomainError, match="too many for a map"):
+        phase_diagram(made, "a", "b", "b")
     with pytest.raises(DomainError, match="'name' holds no numbers"):
         phase_diagram(table(), "init.std", "depth", "name")
     with pytest.raises(UnknownName, match=r"Did you mean .init\.std."):

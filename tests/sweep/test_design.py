@@ -213,7 +213,8 @@ SEARCH = {"field": "step_size", "from": 1e-3, "to": 1.0, "points": 5}
     [
         ({"field": "seed"}, r"sweep\.search\.field: came in sweep\.over as well"),
         ({"field": "stepsize"}, "Did you mean 'step_size'"),
-        ({"field": "depth"}, "no numbers to search"),
+        ({"field": "depth"}, "depth is no number to search"),
+        ({"field": "playground"}, "playground is no number to search"),
         ({"goal": "speed"}, "'iterations' or 'loss'"),
         ({"method": "brute"}, "'bracket' or 'exhaustive'"),
         ({"from": 0.0}, "from must be above 0"),
@@ -238,6 +239,17 @@ def test_all_faults_come_at_once_in_the_file_s_own_paths(tmp_path):
     for part in ("Did you mean 'accuracy'", "Did you mean 'diabetes'", "sweep.pionts"):
         assert part in told
     assert told.startswith(str(file))
+    file.write_text(
+        "playground = 2\n[sweep]\npionts = 3\npoints = 2\nwithout = 5\n"
+        "[sweep.over]\nsede = [2]\nstep_size = []\n[sweep.search]\nfeld = 1\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        Design.from_toml(file)
+    places = [line.split(":")[0].strip() for line in str(caught.value).splitlines()]
+    assert sorted(places[1:]) == [
+        "sweep.over.sede", "sweep.over.step_size", "sweep.pionts", "sweep.points",
+        "sweep.search.feld", "sweep.search.field", "sweep.without",
+    ]  # fmt: skip
 
 
 def test_a_file_without_a_sweep_is_told(tmp_path):

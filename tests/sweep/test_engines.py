@@ -39,7 +39,7 @@ running.run_sweep(design, out={out!r}, engine=Dask({address!r}))
 def cluster():
     """A scheduler and two worker processes."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
         memory_limit="2GiB", silence_logs=50,
     ) as made:  # fmt: skip
         yield made
@@ -158,8 +158,20 @@ def test_a_scheduler_that_is_not_there_is_told(monkeypatch):
     with pytest.raises(ConfigError, match="no scheduler answers") as caught:
         list(Dask("tcp://127.0.0.1:9").map(late, [0]))
     assert is_a_sentence(caught.value)
-    with pytest.raises(ConfigError, match="no scheduler answers"):
-        list(Dask("nonsense://1").map(late, [0]))
+
+
+@pytest.mark.parametrize("address", ["nonsense://1", "host", "host:x", "foo://h:1", ""])
+def test_what_is_no_address_is_refused_at_once(address):
+    with pytest.raises(ConfigError, match="write host and port") as caught:
+        Dask(address)
+    assert is_a_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://a.b:1", "10.0.0.1:8786", "tls://[::1]:8786"]
+)
+def test_addresses_of_all_spellings_are_taken(address):
+    assert Dask(address).address == address
 
 
 def test_a_missing_guest_is_named_with_the_way_to_get_it(monkeypatch):
@@ -179,6 +191,6 @@ def test_memory_is_spelled_as_a_size(spelled, size):
 
 
 def test_a_memory_that_is_no_size_is_refused():
-    with pytest.raises(ConfigError, match="write a size of each worker") as caught:
+    with pytest.raises(ConfigError, match="write a size, as 4GiB") as caught:
         Dask(memory="plenty")
     assert is_a_sentence(caught.value)

@@ -218,6 +218,31 @@ def test_arrays_give_the_plan_back_with_its_units(tmp_path):
     assert back.columns["init"][-1] == '{"name":"balanced","std":0.5}'
 
 
+def test_a_long_word_is_kept_once_however_many_runs_have_it():
+    target = np.arange(4000.0).reshape(4, 1000).tolist()
+    over = {"data.target": [target, [[1.0]]], "accuracy": [1, 0.5], "seed": range(20)}
+    made = plan(Design.of({"hidden": [1]}, over))
+    assert len(made) == 80
+    assert len({id(cell) for cell in made.columns["data.target"]}) == 2
+    arrays = made.to_arrays()
+    length = len(made.columns["data.target"][0])
+    assert length > 20_000
+    # NumPy keeps four bytes a character; quotes are two more characters.
+    assert (
+        sum(array.nbytes for array in arrays.values()) < 2 * 4 * (length + 2) + 20_000
+    )
+    back = Plan.from_arrays(made.design, arrays)
+    assert back == made
+    assert repr(back.columns) == repr(made.columns)
+
+
+def test_cells_that_are_equal_but_not_the_same_are_kept_apart():
+    values = {"accuracy": [0, 0.0, -0.0, 1, 1.0], "compress": [True, False]}
+    made = plan(Design.of(BASE, values))
+    back = Plan.from_arrays(made.design, made.to_arrays())
+    assert repr(back.columns) == repr(made.columns)
+
+
 SEARCH = {"field": "step_size", "from": 1e-3, "to": 1.0, "points": 4}
 
 

@@ -1,5 +1,6 @@
 """A design's table beside a plain loop; searches; replays; reductions; progress."""
 
+import time
 import tomllib
 
 import numpy as np
@@ -261,6 +262,27 @@ def test_reductions_are_those_of_a_loop(tmp_path):
         MADE.group("std", "iterations", reduce="medain")
     with pytest.raises(DomainError, match="does not hold numbers"):
         MADE.group("std", "name")
+
+
+def test_many_combinations_are_reduced_quickly_and_nan_is_one_of_them():
+    count = 40_000
+    half = np.repeat(np.arange(count // 2), 2).astype(float)
+    made = Table.of(
+        {"a": half.tolist(), "v": list(range(count)), "status": ["x"] * count}
+    )
+    begun = time.perf_counter()
+    grouped = made.group("a", "v", reduce="sum")
+    best = made.best("a", "v", only="x")
+    # One look at all rows for every combination would take 20,000 times this.
+    assert time.perf_counter() - begun < 5
+    np.testing.assert_array_equal(grouped.column("v"), 4 * half[::2] + 1)
+    np.testing.assert_array_equal(best.column("v"), np.arange(0, count, 2))
+    odd = Table.of({"a": [np.nan, 1.0, np.nan], "v": [1, 2, 4]})
+    assert odd.group("a", "v", reduce="sum").column("v").tolist() == [5, 2]
+    assert odd.pivot("a", "a", "v", reduce="sum")[2][1, 1] == 5
+    assert odd.curve("a", "v", reduce="max")[1].tolist() == [2, 4]
+    with pytest.raises(DomainError, match="'v' cannot be reduced by v"):
+        odd.group("v", "v")
 
 
 def test_a_grid_becomes_an_xarray(table):

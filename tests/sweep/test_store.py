@@ -161,6 +161,8 @@ def test_a_damaged_table_is_made_again_from_its_parts(copy, done):
     table, seen = again(copy)
     assert seen == []
     assert table.rows.equals(done[1].rows)
+    told = [remark for remark in table.remarks if "table.parquet" in remark]
+    assert told == ["table.parquet was damaged: it was made again from its rows."]
 
 
 @pytest.mark.parametrize("lost", ["plan.npz", "table.parquet", "sweep.json"])
@@ -346,11 +348,27 @@ def test_failed_rows_are_tried_again(tmp_path):
     design = Design.of({**base, "init": "gaussian", "iterations": 5}, over)
     table = run_sweep(design, out=place, engine=Counting())
     assert table.counts() == {"failed": 1, "out of budget": 1}
-    assert "1 runs failed" in table.remarks[0]
+    assert "1 run failed" in table.remarks[0]
     assert status(place)["failed"] == 1
     engine = Counting()
     assert run_sweep(design, out=place, engine=engine).rows.equals(table.rows)
     assert len(engine.seen) == 1
+
+
+def test_failures_of_a_search_are_told_and_tried_again(tmp_path):
+    base = {"data": {"target": [[1.0]]}, "hidden": [1], "step_size": 0.1}
+    search = {"field": "init.std", "from": 1e-2, "to": 1e200, "points": 3}
+    design = Design.of(
+        {**base, "init": "gaussian", "iterations": 500}, {"seed": [0]}, search=search
+    )
+    table = run_sweep(design, out=tmp_path / "s")
+    assert table.counts() == {"converged": 1}
+    (told,) = table.remarks
+    assert told.startswith("2 runs failed; the first: start 0 has a loss beyond")
+    assert status(tmp_path / "s")["failed"] == 2
+    engine = Counting()
+    assert run_sweep(design, out=tmp_path / "s", engine=engine).rows.equals(table.rows)
+    assert len(engine.seen) == 2
 
 
 def test_trajectories_need_a_folder_and_lie_under_their_keys(tmp_path):

@@ -10,6 +10,8 @@ from thalweg.motion.path import Path
 from thalweg.request.checking import checked
 from thalweg.request.moving import mover
 from thalweg.request.posing import certificates, pose, problem_of, step_of
+from thalweg.request.settings import MEASURES
+from thalweg.sweep import problems
 from thalweg.sweep.starting import starts_of
 from thalweg.sweep.turn import Stopped, Turn, taking
 from thalweg.sweep.work import carry_out
@@ -253,6 +255,39 @@ def test_a_trajectory_is_what_thalweg_run_would_save(tmp_path):
     assert path.notes["settings"]["step_size"] == UNITS[0]["step_size"]
     assert path.notes["seed"] == 0
     assert rows([UNITS[0]]) == rows([UNITS[0]], recording={"every": 5})
+
+
+def test_a_trajectory_records_what_thalweg_run_would_unless_told(tmp_path):
+    files = carry_out(task([unit(hidden=[])], recording={}))["paths"]["key0"]
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    path = Path.load(tmp_path)
+    assert set(MEASURES) <= set(path.columns)
+    assert path.notes["settings"]["hidden"] == []
+    assert path.notes["settings"]["records"] == 200
+
+
+def test_a_file_that_changed_is_read_again_and_read_once_for_all_nets(
+    tmp_path, monkeypatch
+):
+    file = tmp_path / "some.csv"
+    data = {"file": str(file), "targets": ["y"], "center": False, "whiten": False}
+    several = [unit(data=data, hidden=hidden, iterations=0) for hidden in ([], [1])]
+    read = []
+    counted = problems.problem_of
+    monkeypatch.setattr(problems, "problem_of", lambda s: read.append(s) or counted(s))
+    for scale in (1.0, 3.0):
+        file.write_text(f"x,y\n1.0,{scale}\n-1.0,{scale}\n")
+        read.clear()
+        found = rows([{**each, "step_size": 0.1} for each in several])
+        assert len(read) == 1
+        zero = {"name": "gaussian", "std": 0.0}
+        (row,) = rows([{**several[0], "init": zero}])
+        # Half the mean of the squares of y, the loss of the zero map.
+        assert row["loss"] == pytest.approx(scale**2 / 2, rel=1e-15)
+        alone = [pose(checked(each)) for each in several]
+        losses = [float(one.problem.loss(one.weights)) for one in alone]
+        assert [row["loss"] for row in found] == pytest.approx(losses, rel=1e-14)
 
 
 def test_what_is_to_be_cited_comes_along():

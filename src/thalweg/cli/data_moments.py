@@ -1,10 +1,12 @@
 """`thalweg data moments`: second moments of Parquet files of any size."""
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from thalweg._core.errors import ConfigError, StoreError
 from thalweg.cli import place, telling
 
 Flag = Annotated[bool, Parameter(negative=())]
@@ -60,6 +62,7 @@ def moments(
     from thalweg.problem.moments import Moments
 
     place.check(out, overwrite, resumable=False)
+    _check(center, inputs_only, out, parts)
     begun = time.perf_counter()
     with Watch(not json) as watch:
         watch.phase("reading")
@@ -67,7 +70,7 @@ def moments(
             path,
             _names(targets),
             features=None if features is None else _names(features),
-            center="inputs" if inputs_only and center else center,
+            center="inputs" if inputs_only else center,
             whiten=whiten,
             labels=labels,
             scale=scale,
@@ -94,6 +97,18 @@ def moments(
     telling.say(f"constant: {record['constant']:.9g}")
     telling.say(f"saved in {folder}; a run on it has data.moments = {str(folder)!r}")
     return 0
+
+
+def _check(center: bool, inputs_only: bool, out: str, parts: str | None) -> None:
+    if inputs_only and not center:
+        raise ConfigError(
+            "--inputs-only came with --no-center; leave out one of the two."
+        )
+    if parts is not None and Path(parts).resolve().is_relative_to(Path(out).resolve()):
+        raise StoreError(
+            f"the parts would lie in {out}, the folder of the result; choose another "
+            "folder for them."
+        )
 
 
 def _names(text: str) -> list[str]:

@@ -98,7 +98,7 @@ def _record(
 def _earlier(folder: Path, scale: str) -> dict[str, Any] | None:
     """Return an earlier reproduction of this scale for programs, if there is one."""
     from thalweg._core.store import CARD
-    from thalweg.experiments._reproduce import Reproduction
+    from thalweg.experiments._reproduce import Reproduction, clear
 
     if not (folder / CARD).is_file():
         return None
@@ -111,6 +111,7 @@ def _earlier(folder: Path, scale: str) -> dict[str, Any] | None:
     whole = {f"{name}.csv" for name in found.tables} | {"figure.svg", "figure.png"}
     if not all((folder / file).is_file() for file in whole):
         found.save(folder)
+    clear(folder, scale)
     return {**found.to_json(), "files": _files(folder), "earlier": True}
 
 
@@ -125,9 +126,22 @@ def _measured(
     if not quiet:
         told = _time(float(entry.seconds[scale]))
         sys.stderr.write(f"{lead}{name}: {entry.title}; takes {told}.\n")
+        sys.stderr.write(_missing(entry, scale))
     with Watch(not quiet) as watch:
         found = reproduce(name, scale=scale, out=folder, on_progress=watch.share)
     return {**found.to_json(), "files": _files(folder), "earlier": False}
+
+
+def _missing(entry: Any, scale: str) -> str:
+    """Return what data the source has and we do not, and how to get it."""
+    wanted = entry.needs[0] if entry.needs and scale == "paper" else None
+    if wanted is None or entry().settings(scale)["data"] == wanted:
+        return ""
+    return (
+        f"The data set {wanted} is not here; what stands in for it is told with the "
+        f"findings. thalweg data fetch {wanted} fetches it; or set THALWEG_DATA_DIR to "
+        "the folder that holds it.\n"
+    )
 
 
 def _time(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """`thalweg sweep`: a design of runs carried out, told, drawn."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -23,7 +24,10 @@ Flag = Annotated[bool, Parameter(negative=())]
 ROWS = 20
 """Up to so many rows are printed."""
 
-COLUMNS = ("status", "iterations", "time", "loss", "excess_loss", "step_size")
+WORDS = ("status", "error", "key")
+"""Columns of words."""
+
+COLUMNS = ("run", "status", "iterations", "time", "loss", "excess_loss", "step_size")
 """Columns of every table, beside the axes of its design."""
 
 OF_SEARCHES = ("certain", "edge", "evaluations", "spent")
@@ -58,7 +62,7 @@ def carry_out(
         out: Folder of the table; runs/NAME of the file if not given. What lies there
             already is not computed again.
         plot: Draw x=init.std,y=depth,color=iterations; or curves with
-            x=...,y=...,by=.... Repeatable.
+            x=...,y=...,by=.... Repeatable; an interrupted sweep is not drawn.
         dry_run: Only tell what would be computed.
         json: Print one JSON object and nothing else.
 
@@ -84,7 +88,8 @@ def carry_out(
             on_progress=watch.sweep,
             memory=None if memory is None else bytes_of(memory),
         )
-    files = [str(folder / "table.parquet"), *_drawn(table, drawings, folder)]
+    drawn = _drawn(table, drawings, folder) if table.whole else []
+    files = [str(folder / "table.parquet"), *drawn]
     seconds = time.perf_counter() - began
     if json:
         telling.say_json(
@@ -93,7 +98,7 @@ def carry_out(
     else:
         _tell(table, files, seconds)
     if not table.whole:
-        sys.stderr.write(f"thalweg: interrupted; go on with: thalweg sweep {folder}\n")
+        sys.stderr.write(f"thalweg: interrupted; {_further(folder)}\n")
     return 0 if table.whole else 130
 
 
@@ -119,10 +124,14 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
     if record["running"] is not None:
         telling.say(f"process {record['running']} is at work in it.")
     elif not record["whole"]:
-        telling.say(f"nobody is at work in it; go on with: thalweg sweep {folder}")
+        telling.say(f"nobody is at work in it; {_further(folder)}")
     for name in record["damaged"]:
         telling.say(f"{name} was damaged; its rows were computed again.")
     return 0
+
+
+def _further(folder: Path) -> str:
+    return f"go on with: thalweg sweep {shlex.quote(str(folder))}"
 
 
 def _engine(
@@ -151,17 +160,25 @@ def _drawing(text: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(",")]
     words = {key.strip(): value.strip() for key, _, value in pairs}
     wrong = [key for key in words if key not in PLOT_KEYS or not words[key]]
-    if wrong or not {"x", "y"} <= words.keys():
+    if wrong or not {"x", "y"} <= words.keys() or {"color", "by"} <= words.keys():
         raise ConfigError(
             f"--plot is '{text}'; write x=COLUMN,y=COLUMN and color=COLUMN for a map, "
             "or by=COLUMN for several curves."
         )
+    if "reduce" in words:
+        from thalweg.sweep.reducing import reduction
+
+        reduction(words["reduce"])
     return words
 
 
 def _check_columns(words: dict[str, str], design: Any) -> None:
     """Refuse a plot of a column that the table will not have; before anything runs."""
+    value = words.get("color", words["y"])
+    if value in WORDS:
+        raise ConfigError(f"--plot: column '{value}' holds words; draw a number.")
     known = [*dict(design.over), *COLUMNS]
+    known += [f"asked.{name}" for name in design.over if name in COLUMNS]
     if design.search is not None:
         known += [design.search.field, *OF_SEARCHES]
     if {"measures", "theorems"} & design.base.keys():

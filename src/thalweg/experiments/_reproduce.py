@@ -213,9 +213,19 @@ def reproduce(
     )
     if place is not None:
         found.save(place)
-        for earlier in place.parent.glob(f".{place.name}-{scale}-*.work"):
-            shutil.rmtree(earlier, ignore_errors=True)
+        clear(place, scale)
     return found
+
+
+def clear(place: Path, scale: str) -> None:
+    """Remove what was kept on the way to a reproduction that is saved.
+
+    Args:
+        place: Folder of the reproduction.
+        scale: Its scale.
+    """
+    for work in place.parent.glob(f".{place.name}-{scale}-*.work"):
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _beside(place: Path, scale: str, settings: dict[str, Any]) -> Path:

@@ -7,13 +7,14 @@ From products, $S^2$ and $V$ are eigenvalues and eigenvectors: singular values b
 `SMALLEST` of the largest are not told from rounding there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from thalweg._core.errors import DataError
-from thalweg.problem._streaming.sums import Sums
-from thalweg.problem.columns import EPS, offset
+from thalweg.problem._streaming.sums import Sums, sizes_of
+from thalweg.problem.columns import EPS
 from thalweg.problem.recipe import Preparation, Recipe
 from thalweg.problem.whitening import (
     RANK_TOLERANCE,
@@ -27,8 +28,6 @@ from thalweg.problem.whitening import (
 SMALLEST = 1e-6
 """A singular value of the standardised inputs counts if it exceeds this, relative to
 the largest: the root of the error that second moments may have."""
-
-_SINGLE = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +52,16 @@ class _Inputs:
     tolerance: float
 
 
-def reduce_sums(sums: Sums, features: int, recipe: Recipe, single: bool) -> Reduction:
+def reduce_sums(
+    sums: Sums, features: int, recipe: Recipe, precision: Sequence[float]
+) -> Reduction:
     """Reduce sums to the canonical factors.
 
     Args:
         sums: Of features and labels, in this order.
         features: How many of the columns are features.
         recipe: What to do on the way; checked by the caller.
-        single: Whether features were stored in single precision.
+        precision: Relative rounding error of each feature as it was stored.
 
     Returns:
         The factors, the affine map to the coordinates, and the record.
@@ -68,9 +69,9 @@ def reduce_sums(sums: Sums, features: int, recipe: Recipe, single: bool) -> Redu
     rows, means = sums.rows, sums.mean
     weight = rows**-0.5 if recipe.scale == "mean" else 1.0
     matrix, width = _about(sums, features, recipe)
-    inputs = _inputs(sums, matrix, features, width, recipe, single)
+    inputs = _inputs(sums, matrix, width, recipe, np.array(precision))
     spectrum = _spectrum(sums.triangular, matrix, width, inputs)
-    labels = _Labels(rows, means[features:], sums.squares[features:])
+    labels = _Labels(rows, means[features:], sums.sizes[features:])
     scales, explained, leftover = _scaled(spectrum, labels, inputs, recipe)
     rank = len(spectrum.values) + (recipe.bias and recipe.centers_inputs)
     factor = weight * _inputs_factor(spectrum, inputs)
@@ -93,7 +94,7 @@ def reduce_sums(sums: Sums, features: int, recipe: Recipe, single: bool) -> Redu
 class _Labels:
     rows: int
     mean: np.ndarray
-    squares: np.ndarray
+    sizes: np.ndarray
 
 
 def _about(sums: Sums, features: int, recipe: Recipe) -> tuple[np.ndarray, int]:
@@ -116,13 +117,12 @@ def _about(sums: Sums, features: int, recipe: Recipe) -> tuple[np.ndarray, int]:
 def _inputs(
     sums: Sums,
     matrix: np.ndarray,
-    features: int,
     width: int,
     recipe: Recipe,
-    single: bool,
+    precision: np.ndarray,
 ) -> _Inputs:
-    squares = (matrix**2).sum(axis=0) if sums.triangular else np.diag(matrix)
-    sizes = np.sqrt(squares[:width] / sums.rows)
+    features = len(precision)
+    sizes = sizes_of(matrix, sums.triangular)[:width] * sums.rows**-0.5
     mean = np.zeros(width)
     seen = sizes > 0
     if recipe.centers_inputs:
@@ -136,8 +136,10 @@ def _inputs(
         )
     spread = np.where(seen, sizes, 1.0)
     floor = RANK_TOLERANCE if sums.triangular else SMALLEST
-    noise = (_SINGLE if single else EPS) * offset(mean, spread, seen)
-    return _Inputs(sums.rows, mean, spread, seen, max(floor, noise))
+    rounding = np.full(width, EPS)
+    rounding[:features] = precision
+    noise = np.max((rounding * (1 + np.abs(mean) / spread))[seen], initial=EPS)
+    return _Inputs(sums.rows, mean, spread, seen, max(floor, float(noise)))
 
 
 def _spectrum(
@@ -189,7 +191,7 @@ def _scaled(
         leftover = leftover + np.outer(raised, raised)
     scales = np.ones(len(labels.mean))
     if recipe.labels == "standard":
-        scales = np.sqrt(labels.squares / labels.rows)
+        scales = labels.sizes * labels.rows**-0.5
         flat = np.flatnonzero(scales <= 2 * EPS * np.abs(labels.mean))
         if len(flat):
             raise DataError(

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from thalweg._core.errors import DataError, DomainError
 from thalweg.problem._streaming.gathering import Gathered, StreamProgress, note_of
 from thalweg.problem._streaming.parts import Parts
 from thalweg.problem._streaming.pieces import Bad, Piece, Task, summed
 from thalweg.problem._streaming.planning import planned, tasks_of
-from thalweg.problem._streaming.sums import Sums
+from thalweg.problem._streaming.sums import SMALLEST_DEVIATION, Sums
 from thalweg.problem._streaming.threads import Threads
 from thalweg.problem.centred import reduce_sums
 from thalweg.problem.recipe import Recipe
@@ -23,6 +21,9 @@ from thalweg.problem.whitening import Reduction
 __all__ = ["Engine", "StreamProgress", "Streamed", "streamed"]
 
 METHODS = ("moments", "qr")
+
+LARGEST_SIZE = 1e154
+"""Roots of sums of squares beyond this have squares that leave float64."""
 
 
 @runtime_checkable
@@ -44,7 +45,7 @@ class Streamed:
         sums: Count, means and centred second moments, features before targets.
         features: Names of the features.
         targets: Names of the targets.
-        single: Whether a feature is stored in less than double precision.
+        precision: Relative rounding error of each feature as it is stored.
         equal: For each column the first that equals it in every row.
         bad_rows: Rows left out.
         named: The first of them.
@@ -54,7 +55,7 @@ class Streamed:
     sums: Sums
     features: tuple[str, ...]
     targets: tuple[str, ...]
-    single: bool
+    precision: tuple[float, ...]
     equal: tuple[int, ...]
     bad_rows: int
     named: tuple[Bad, ...]
@@ -63,7 +64,7 @@ class Streamed:
     def reduced(self, recipe: Recipe) -> Reduction:
         """Return the canonical factors, prepared by a checked recipe."""
         features = len(self.features)
-        found = reduce_sums(self.sums, features, recipe, self.single)
+        found = reduce_sums(self.sums, features, recipe, self.precision)
         constant = found.preparation.constant
         record = found.preparation.noted(self.features, self.targets, self.note)
         groups = self._equal_features(set(constant))
@@ -130,10 +131,10 @@ def streamed(
             gathered.add(place, tasks[place].rows, piece, kept)
             report(gathered.progress)
     return Streamed(
-        sums=_usable(shown, gathered.sums),
+        sums=_usable(shown, gathered.sums, columns.names),
         features=columns.features,
         targets=columns.targets,
-        single=columns.single,
+        precision=columns.precision,
         equal=gathered.equal,
         bad_rows=gathered.bad_rows,
         named=gathered.named,
@@ -141,16 +142,24 @@ def streamed(
     )
 
 
-def _usable(shown: str, sums: Sums | None) -> Sums:
+def _usable(shown: str, sums: Sums | None, names: Sequence[str]) -> Sums:
     if sums is None or sums.rows < 2:
         raise DataError(
             f"{shown} holds {0 if sums is None else sums.rows} usable rows; it needs "
             "two or more."
         )
-    if not np.isfinite(sums.squares).all():
+    sizes = sums.sizes
+    if not (sizes < LARGEST_SIZE).all():
         raise DataError(
             f"{shown} holds numbers whose squares add up beyond float64; change their "
             "unit."
+        )
+    small = (sizes > 0) & (sizes < SMALLEST_DEVIATION * sums.rows**0.5)
+    if small.any() and not sums.triangular:
+        raise DataError(
+            f"column '{names[small.argmax()]}' of {shown} deviates from its mean by "
+            f"less than {SMALLEST_DEVIATION:g}, whose square leaves float64; change "
+            "its unit or pass method='qr'."
         )
     return sums
 

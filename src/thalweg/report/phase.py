@@ -155,8 +155,14 @@ def _points(axes: Axes, table: Table, x: str, y: str, color: str) -> None:
         s=DOT,
     )
     if not there.all():
-        hollow = {"facecolors": "none", "edgecolors": look.FAINT, "label": NOTHING}
-        axes.scatter(at[0][~there], at[1][~there], s=DOT, **hollow)
+        axes.scatter(
+            at[0][~there],
+            at[1][~there],
+            s=DOT,
+            facecolors="none",
+            edgecolors=look.FAINT,
+            label=NOTHING,
+        )
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1))
     for place, scale in zip(at, (axes.set_xscale, axes.set_yscale), strict=True):
         if _spans(place[np.isfinite(place)]):
@@ -200,9 +206,7 @@ def _map(
         )  # fmt: skip
     if len(missing):
         patch = Patch(facecolor=look.TINT, edgecolor=look.FAINT, hatch="////")
-        axes.legend(
-            [patch], [NOTHING], loc="lower left", bbox_to_anchor=(0, 1)
-        )
+        axes.legend([patch], [NOTHING], loc="lower left", bbox_to_anchor=(0, 1))
     for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
         places = _places(len(values))
         axis.set_ticks(places, [_label(values[place]) for place in places])

@@ -87,7 +87,7 @@ def structure_faults(
     faults += _together_faults(base, over)
     if search is not None:
         faults += _search_faults(search, over)
-    for entry in without:
+    for entry in without if isinstance(without, list | tuple) else [without]:
         faults += _without_faults(entry, over)
     return faults
 

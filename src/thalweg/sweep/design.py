@@ -21,6 +21,15 @@ from thalweg.sweep._reading import (
 )
 from thalweg.sweep.keys import FILES, FORMAT, contents, digest_of
 
+PARTS: dict[str, Any] = {
+    "design": "grid",
+    "points": None,
+    "seed": 0,
+    "search": None,
+    "without": (),
+}
+"""Parts of a table `sweep` besides its axes, and what they are if left out."""
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -169,10 +178,15 @@ class Design:
                 f"{place} has no table [sweep]; name in [sweep.over] what varies."
             )
         table, faults = _told(table)
+        over, twice = flat(table["over"])
         if faults:
-            others = base_faults(raw, flat(table["over"])[0])
-            raise ConfigError(in_one([*faults, *others], str(place)))
-        table["over"] = _rooted(flat(table["over"])[0], place.parent)
+            parts = {**PARTS, **{k: v for k, v in table.items() if k in PARTS}}
+            known = {fault.partition(": ")[0] for fault in faults}
+            more = [*twice, *structure_faults(raw, over, **parts)]
+            more = [fault for fault in more if fault.partition(": ")[0] not in known]
+            told = [*faults, *more, *base_faults(raw, over)]
+            raise ConfigError(in_one(told, str(place)))
+        table["over"] = _rooted(over, place.parent)
         return cls.of(raw, place=str(place), **table)
 
     @property

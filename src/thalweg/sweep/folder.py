@@ -122,7 +122,7 @@ def told(folder: Path) -> dict[str, Any]:
         "total": card["total"],
         "done": done,
         "missing": card["total"] - done,
-        "failed": counts.get(FAILED, 0),
+        "failed": card.get("failed", counts.get(FAILED, 0)),
         "counts": counts,
         "runs": len(statuses),
         "damaged": card.get("damaged", []),

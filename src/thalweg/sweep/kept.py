@@ -107,5 +107,5 @@ class Memory:
     def add_paths(self, paths: Mapping[str, Mapping[str, bytes]]) -> None:
         """Keep no trajectories: there are none."""
 
-    def finish(self, table: Table) -> None:
+    def finish(self, table: Table, failed: int) -> None:
         """Write nothing."""

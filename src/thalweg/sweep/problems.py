@@ -35,7 +35,7 @@ def shared_problem(settings: Settings) -> Found:
 
 @lru_cache(maxsize=64)
 def _problem(asked: str, content: str) -> Found:
-    """Return the problem of settings told as JSON, their files being of this content."""
+    """Return the problem of settings told as JSON, whose files hold this content."""
     settings = Settings.model_validate_json(asked)
     if settings.data is None or settings.data.target is not None:
         return problem_of(settings)

@@ -178,25 +178,29 @@ class _Sweep:
                 seeking.go()
         except KeyboardInterrupt:
             interrupted = True
+        keys = planned.keys if seeking is None else seeking.keys
+        failed, why = failures(self.store.kept.rows(), keys)
         about = {
-            "remarks": self._remarks(planned, interrupted),
+            "remarks": self._remarks(planned, failed, why, interrupted),
             "sources": self.store.kept.sources,
         }
         if seeking is None:
             table = gathered(planned, self.store.kept.rows(), **about)
         else:
             table = seeking.table(**about)
-        self.store.finish(table)
+        self.store.finish(table, failed)
         return table
 
-    def _remarks(self, planned: Plan, interrupted: bool) -> list[str]:
+    def _remarks(
+        self, planned: Plan, failed: int, why: str, interrupted: bool
+    ) -> list[str]:
         """Return what should be told beside the table."""
         told = list(self.store.remarks)
         if planned.left_out:
             told.append(f"{planned.left_out} combinations are left out by the design.")
-        failed, why = failures(self.store.kept.rows(), planned.keys)
         if failed:
-            told.append(f"{failed} runs failed; the first: {why}")
+            runs = "1 run" if failed == 1 else f"{failed:,} runs"
+            told.append(f"{runs} failed; the first: {why}")
         if interrupted:
             told.append("The sweep was interrupted; the same call goes on.")
         return told

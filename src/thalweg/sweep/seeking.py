@@ -24,6 +24,7 @@ class Seeking:
         rows: Returns all rows so far.
         search: Where it stands.
         whole: Whether it came to its end.
+        keys: Of the runs that were asked for.
     """
 
     points: Plan
@@ -31,6 +32,7 @@ class Seeking:
     rows: Callable[[], Any]
     search: Search = field(init=False)
     whole: bool = False
+    keys: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin."""
@@ -45,6 +47,7 @@ class Seeking:
         while self.search.requests:
             round_ += 1
             wanted = self.points.candidates(self.search.requests)
+            self.keys += wanted.keys
             self.carry(wanted, round_, False)
             self.search = self.search.feed(self._results(wanted))
         if self.points.design.trajectories:

@@ -33,7 +33,6 @@ from thalweg.sweep.folder import (
     read_card,
     write_card,
 )
-from thalweg.sweep.gathering import FAILED
 from thalweg.sweep.kept import Kept
 from thalweg.sweep.lock import held
 from thalweg.sweep.plan import Plan, plan
@@ -200,11 +199,12 @@ class Store:
             for name, data in files.items():
                 write_whole(self.folder / PATHS / key / name, data)
 
-    def finish(self, table: Table) -> None:
+    def finish(self, table: Table, failed: int) -> None:
         """Write the table, then the card that vouches for it; join the parts.
 
         Args:
             table: What came out, whole or not.
+            failed: How many runs failed; of a search not all are rows of the table.
         """
         data = table.to_bytes()
         write_whole(self.folder / TABLE, data)
@@ -214,7 +214,7 @@ class Store:
             **self.card,
             done=len(table),
             counts=counts,
-            failed=counts.get(FAILED, 0),
+            failed=failed,
             damaged=self.damaged,
             whole=table.whole,
             table=_hash(data),

@@ -15,7 +15,7 @@ from thalweg._core.source import Source, bibliography
 from thalweg._core.store import write_whole
 from thalweg._core.version import VERSION
 from thalweg.sweep import parquet
-from thalweg.sweep.reducing import combinations, laid, matrix, members, reduction
+from thalweg.sweep.reducing import combinations, matrix, members, reduction
 
 RUN = "run"
 """Column of the place in the design, from 0."""
@@ -294,31 +294,12 @@ class Table:
         """Return a grid as an `xarray.Dataset`, a dimension for every axis.
 
         Returns:
-            The data set; NaN, or `None`, where the design has no row.
-
-        Raises:
-            DomainError: If two rows share a place: the design was no grid.
+            The data set; NaN, or `None`, where the design has no row. A `DomainError`
+            says so if two rows share a place: the design was no grid.
         """
-        import xarray  # noqa: PLC0415  (a heavy guest)
+        from thalweg.sweep.gridded import dataset_of  # noqa: PLC0415  (a heavy guest)
 
-        ticks, flat = laid([self.column(name) for name in self.axes], len(self))
-        shape = tuple(map(len, ticks))
-        if np.unique(flat).size < len(self):
-            raise DomainError(
-                "two rows lie at the same place, so the table is no grid; use its "
-                "columns, or group it."
-            )
-        data = {}
-        for name in self.columns:
-            if name in self.axes:
-                continue
-            values = self.column(name)
-            none: Any = None if values.dtype == object else np.nan
-            kind = object if values.dtype == object else np.float64
-            full = np.full(int(np.prod(shape)), none, dtype=kind)
-            full[flat] = values
-            data[name] = (self.axes, full.reshape(shape))
-        return xarray.Dataset(data, coords=dict(zip(self.axes, ticks, strict=True)))
+        return dataset_of(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as plain values, column by column."""

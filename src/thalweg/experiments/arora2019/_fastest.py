@@ -88,7 +88,7 @@ def told_data(settings: dict[str, Any]) -> str:
     """Return the data in words, as they stand on the figures."""
     if settings["data"] == "gas_sensor":
         return "gas sensors, ethanol"
-    return f"random unit target of {settings['inputs']} inputs (exact stand-in)"
+    return f"random unit target of {settings['inputs']} inputs (stand-in, exact in law)"
 
 
 def net_of(settings: dict[str, Any], depth: int) -> LinearNet:

@@ -39,7 +39,7 @@ class Balancedness(AbstractExperiment):
         "throughout training: the imbalance soon is, and stays, far below the norms "
         "of its layers."
     )
-    seconds: ClassVar[dict[str, float]] = {"tiny": 4.0, "paper": 20.0}
+    seconds: ClassVar[dict[str, float]] = {"tiny": 4.0, "paper": 10.0}
     needs: ClassVar[tuple[str, ...]] = ("gas_sensor",)
 
     def settings(self, scale: str) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class Balancedness(AbstractExperiment):
                 "much more than 1",
                 float(ratio[learning].min()),
                 bool(ratio[learning].min() >= MUCH),
-                f"at the start {ratio[0]:.3g}, at the end {ratio[-1]:.4g}; much more: "
-                f"{MUCH:g} times",
+                f"{told_data(settings)}; at the start {ratio[0]:.3g}, at the end "
+                f"{ratio[-1]:.4g}; much more: {MUCH:g} times",
             ),
             Finding(
                 "The imbalance itself hardly grows: largest change over the layers' "

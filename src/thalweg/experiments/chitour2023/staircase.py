@@ -250,4 +250,5 @@ def _name(panel: Any, visits: Table, rows: np.ndarray) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=look.SMALL,
+            bbox={"facecolor": look.PAPER, "edgecolor": "none", "pad": 0.5},
         )

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from thalweg._core.errors import DataError, DomainError, unknown
 from thalweg.problem._streaming.files import check_names, is_number
+from thalweg.problem.columns import EPS
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,14 @@ class Chosen:
         targets: What is predicted.
         left_out: Columns that hold no numbers.
         open_ended: Whether the features are all columns of numbers there are.
-        single: Whether a feature is stored in less than double precision.
+        precision: Relative rounding error of each feature as it is stored.
     """
 
     features: tuple[str, ...]
     targets: tuple[str, ...]
     left_out: tuple[str, ...]
     open_ended: bool
-    single: bool
+    precision: tuple[float, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,9 +61,9 @@ def chosen(
     labels = _resolved(file, schema, "targets", targets)
     left_out: tuple[str, ...] = ()
     if features is None:
-        others = [name for name in schema.names if name not in labels]
-        left_out = tuple(n for n in others if not is_number(schema.field(n).type))
-        inputs = tuple(name for name in others if name not in left_out)
+        others = [field for field in schema if field.name not in labels]
+        left_out = tuple(f.name for f in others if not is_number(f.type))
+        inputs = tuple(field.name for field in others if is_number(field.type))
         if not inputs:
             raise DataError(
                 f"{file} has no column of numbers beside the targets; there is nothing "
@@ -69,14 +71,26 @@ def chosen(
             )
     else:
         inputs = _resolved(file, schema, "features", features)
-    both = [name for name in inputs if name in labels]
+    known = set(labels)
+    both = [name for name in inputs if name in known]
     if both:
         raise DomainError(
             f"'{both[0]}' is among the targets and the features; it cannot be both."
         )
-    kinds = [schema.field(name).type for name in inputs]
-    single = any(pa.types.is_floating(kind) and kind.bit_width < 64 for kind in kinds)
-    return Chosen(inputs, labels, left_out, features is None, single)
+    return Chosen(inputs, labels, left_out, features is None, precision(schema, inputs))
+
+
+def precision(schema: pa.Schema, names: Sequence[str]) -> tuple[float, ...]:
+    """Return the relative rounding errors of columns as they are stored."""
+    return tuple(_rounding(schema.field(name).type) for name in names)
+
+
+def _rounding(kind: pa.DataType) -> float:
+    if pa.types.is_dictionary(kind):
+        return _rounding(kind.value_type)
+    if pa.types.is_floating(kind):
+        return float(np.finfo(kind.to_pandas_dtype()).eps)
+    return EPS
 
 
 def check_same(first: str, columns: Chosen, file: str, schema: pa.Schema) -> None:
@@ -94,7 +108,7 @@ def check_same(first: str, columns: Chosen, file: str, schema: pa.Schema) -> Non
         DataError: If a column is missing, holds no numbers, or is new.
     """
     check_names(file, schema.names)
-    there = set(schema.names)
+    there, read, left = set(schema.names), set(columns.names), set(columns.left_out)
     for name in columns.names:
         if name not in there:
             raise DataError(
@@ -108,14 +122,13 @@ def check_same(first: str, columns: Chosen, file: str, schema: pa.Schema) -> Non
                 "all files must hold the same columns."
             )
     if columns.open_ended:
-        for name in schema.names:
-            known = name in columns.names or name in columns.left_out
-            if not known and is_number(schema.field(name).type):
+        for name in (field.name for field in schema if is_number(field.type)):
+            if name not in read and name not in left:
                 raise DataError(
                     f"{file} has a column '{name}' that {first} has not; name the "
                     "features to leave it out."
                 )
-            if name in columns.left_out and is_number(schema.field(name).type):
+            if name in left:
                 raise DataError(
                     f"{file} holds numbers in column '{name}', where {first} holds "
                     "none; name the features to leave it out."
@@ -128,15 +141,17 @@ def _resolved(
     asked = (names,) if isinstance(names, str) else tuple(names)
     if not asked:
         raise DomainError(f"{which} is empty; name at least one column.")
-    for name in asked:
-        if name not in schema.names:
-            raise unknown(str(name), schema.names, f"the columns of {file}")
-        if asked.count(name) > 1:
+    there, seen = set(schema.names), set[str]()
+    for name in map(str, asked):
+        if name not in there:
+            raise unknown(name, there, f"the columns of {file}")
+        if name in seen:
             raise DomainError(f"{which} name '{name}' twice; once is enough.")
+        seen.add(name)
         kind = schema.field(name).type
         if not is_number(kind):
             raise DataError(
                 f"{file}: column '{name}' holds {kind}, not numbers; code it as "
                 f"numbers or leave it out of the {which}."
             )
-    return asked
+    return tuple(map(str, asked))

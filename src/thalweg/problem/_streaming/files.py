@@ -57,19 +57,22 @@ def located(path: str | os.PathLike[str]) -> tuple[Any, str]:
         A `pyarrow.fs.FileSystem` and a path.
 
     Raises:
-        DataError: If no file system of this kind can be opened.
+        DataError: If it is empty, or no file system of this kind can be opened.
     """
     text = os.fspath(path)
-    if "://" not in text:
-        return filesystems.LocalFileSystem(use_mmap=True), str(Path(text))
+    if not text.strip():
+        raise DataError("the path is empty; pass a Parquet file or a folder of them.")
+    if "://" not in text and not text.startswith("file:/"):
+        # Workers may stand elsewhere, and relative paths with a colon are not taken.
+        return filesystems.LocalFileSystem(use_mmap=True), os.path.abspath(text)
     try:
         system, inside = filesystems.FileSystem.from_uri(text)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (OSError, ValueError, pa.ArrowNotImplementedError) as error:
         raise DataError(
             f"{text} cannot be opened: {told(error)}; pass a path, or a URL such as "
             "file:///folder or s3://bucket/folder."
         ) from error
-    if isinstance(system, filesystems.LocalFileSystem):
+    if is_local(system):
         system = filesystems.LocalFileSystem(use_mmap=True)
     return system, inside
 
@@ -87,7 +90,8 @@ def found(system: Any, path: str, shown: str) -> list[tuple[Any, str]]:
         Of each file what the file system knows, and its name.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there is none, or what looks like one leads nowhere or is there
+            twice.
     """
     try:
         info = system.get_file_info(path)
@@ -95,26 +99,71 @@ def found(system: Any, path: str, shown: str) -> list[tuple[Any, str]]:
         if info.type == filesystems.FileType.Directory:
             selected = filesystems.FileSelector(path, recursive=True)
             inside = system.get_file_info(selected)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{shown} cannot be opened: {told(error)}.") from error
     if info.type == filesystems.FileType.NotFound:
         raise DataError(f"there is no file or folder {shown}; check the path.")
     if info.is_file:
         return [(info, Path(path).name)]
+    if info.type != filesystems.FileType.Directory:
+        raise DataError(
+            f"{shown} is neither a file nor a folder; pass a Parquet file or a folder "
+            "of them."
+        )
     base = path.rstrip("/") + "/"
-    named = [(info, info.path.removeprefix(base)) for info in inside if info.is_file]
+    named = [(info, info.path.removeprefix(base)) for info in inside]
     files = [
         (info, name)
         for info, name in sorted(named, key=lambda pair: pair[1])
-        if name.lower().endswith(SUFFIXES)
-        and not any(part.startswith((".", "_")) for part in name.split("/"))
+        if info.type != filesystems.FileType.Directory and _is_meant(name)
     ]
+    if is_local(system):
+        _check_links(path)
+    _check_files(system, files)
     if not files:
         raise DataError(
             f"{shown} holds no files that end in {', '.join(SUFFIXES)}; pass a Parquet "
             "file or a folder of them."
         )
     return files
+
+
+def is_local(system: Any) -> bool:
+    """Return whether files of a file system are those of this machine."""
+    return isinstance(system, filesystems.LocalFileSystem)
+
+
+def _is_meant(name: str) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in name.split("/"))
+    return name.lower().endswith(SUFFIXES) and not hidden
+
+
+def _check_links(folder: str) -> None:
+    """Raise if a link leads nowhere, or its rows would be missing unnoticed."""
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            place = Path(inside, name)
+            below = place.relative_to(folder).as_posix()
+            if _is_meant(below) and not place.exists():
+                raise DataError(
+                    f"{below} is a link that leads nowhere; mend it or take it out of "
+                    "the folder."
+                )
+
+
+def _check_files(system: Any, files: Sequence[tuple[Any, str]]) -> None:
+    """Raise if something is no file, or its rows would count twice."""
+    known: dict[str, str] = {}
+    for info, name in files:
+        if not info.is_file:
+            raise DataError(f"{name} is no file; take it out of the folder.")
+        real = os.path.realpath(info.path) if is_local(system) else info.path
+        if real in known:
+            raise DataError(
+                f"{known[real]} and {name} are one file, so its rows would count "
+                "twice; take the link out of the folder."
+            )
+        known[real] = name
 
 
 def opened(system: Any, path: str, name: str) -> tuple[Any, str]:

@@ -18,7 +18,7 @@ from thalweg.problem._streaming.pieces import Bad, Piece, Task
 from thalweg.problem._streaming.sums import Sums, block_rows
 
 FILES = "files.json"
-FORMAT = 1
+FORMAT = 2
 
 _DAMAGE = (
     OSError,
@@ -51,7 +51,8 @@ class Parts:
         if folder is not None and folder.exists():
             if not folder.is_dir():
                 raise StoreError(f"{folder} is a file; parts need a folder.")
-            if any(folder.iterdir()) and not self._index.is_file():
+            others = [p for p in folder.iterdir() if not p.name.startswith(".")]
+            if others and not self._index.is_file():
                 raise StoreError(
                     f"{folder} holds something else than parts; choose another folder."
                 )
@@ -93,7 +94,8 @@ class Parts:
                 file = np.load(stream, allow_pickle=False)
                 arrays = {name: file[name] for name in file.files}
             digest = str(arrays.pop("sha256"))
-            return _unpacked(arrays) if digest == content_hash(arrays) else None
+            whole = digest == content_hash(arrays) and arrays["key"] == _key(task)
+            return _unpacked(arrays) if whole else None
         except _DAMAGE:
             return None
 
@@ -101,7 +103,7 @@ class Parts:
         """Keep a piece; nothing is ever seen half written."""
         if self._folder is None:
             return
-        arrays = _packed(piece)
+        arrays = {"key": np.array(_key(task)), **_packed(piece)}
         arrays["sha256"] = np.array(content_hash(arrays))
         held = io.BytesIO()
         np.savez(held, **arrays)  # type: ignore[arg-type]

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from thalweg._core.errors import DataError
-from thalweg.problem._streaming.files import File, opened, told
-from thalweg.problem._streaming.sums import Sums, is_suspect, sums_of
+from thalweg.problem._streaming.files import File, is_local, opened, told
+from thalweg.problem._streaming.sums import Sums, block_rows, is_suspect, sums_of
 from thalweg.problem._streaming.tree import Tree
 from thalweg.problem.columns import LARGEST_ENTRY
 
@@ -104,11 +105,7 @@ def summed(task: Task) -> Piece:
         file = fragment.file
         reader, footer = opened(task.system, file.path, file.name)
         with reader:
-            if footer != file.footer:
-                raise DataError(
-                    f"{file.name} changed while it was read; start again when nobody "
-                    "writes to it."
-                )
+            _check_same(footer == file.footer, file)
             for row, columns in _batches(reader, fragment, task.names):
                 sums = sums_of(columns, task.triangular)
                 if is_suspect(sums):
@@ -120,17 +117,46 @@ def summed(task: Task) -> Piece:
                     sums = sums_of(columns, task.triangular)
                 equal = _refined(equal, columns, sums)
                 tree.add(sums)
+        _check_same(_is_still(task.system, file), file)
     return Piece(tree.total(), bad_rows, tuple(named), tuple(equal.tolist()))
+
+
+def _is_still(system: Any, file: File) -> bool:
+    """Return whether a file is what it was; remote ones tell the time unreliably."""
+    info = system.get_file_info(file.path)
+    since = info.mtime_ns if is_local(system) else file.modified
+    return (info.size, since) == (file.size, file.modified)
+
+
+def _check_same(same: bool, file: File) -> None:
+    if not same:
+        raise DataError(
+            f"{file.name} changed while it was read; start again when nobody writes to "
+            "it."
+        )
+
+
+def _bunches(fragment: Fragment, most: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield the row before the first, and neighbouring row groups of so many rows."""
+    rows = fragment.file.groups
+    before = list(accumulate(rows, initial=0))
+    held: list[int] = []
+    for number in fragment.groups:
+        if held and before[number + 1] - before[held[0]] > most:
+            yield before[held[0]], held
+            held = []
+        held.append(number)
+    if held:
+        yield before[held[0]], held
 
 
 def _batches(
     reader: Any, fragment: Fragment, names: Sequence[str]
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yield the row before the first, and the columns, of what fits into memory."""
-    for number in fragment.groups:
-        row = sum(fragment.file.groups[:number])
+    for row, groups in _bunches(fragment, block_rows(len(names))):
         try:
-            for table in _tables(reader, number, names):
+            for table in _tables(reader, groups, names):
                 rows, columns = table.num_rows, [_numbers(c) for c in table.columns]
                 del table
                 if rows:
@@ -139,21 +165,26 @@ def _batches(
                 row += rows
         except (OSError, pa.ArrowException) as error:
             raise DataError(
-                f"{fragment.file.name} is damaged in row group {number + 1}: "
+                f"{fragment.file.name} is damaged in {_called(groups)}: "
                 f"{told(error)}; write it again."
             ) from error
 
 
-def _tables(reader: Any, number: int, names: Sequence[str]) -> Iterator[Any]:
-    """Yield a row group whole, or in parts if it is large."""
+def _called(groups: Sequence[int]) -> str:
+    first, last = groups[0] + 1, groups[-1] + 1
+    return f"row group {first}" if first == last else f"row groups {first} to {last}"
+
+
+def _tables(reader: Any, groups: list[int], names: Sequence[str]) -> Iterator[Any]:
+    """Yield row groups together, or a large one in parts."""
     most = max(CELLS // len(names), 1)
-    if reader.metadata.row_group(number).num_rows <= most:
-        yield reader.read_row_group(number, list(names), use_threads=False).select(
-            list(names)
-        )
+    rows = sum(reader.metadata.row_group(number).num_rows for number in groups)
+    if rows <= most:
+        whole = reader.read_row_groups(groups, list(names), use_threads=False)
+        yield whole.select(list(names))
         return
     parts = reader.iter_batches(
-        most, row_groups=[number], columns=list(names), use_threads=False
+        most, row_groups=groups, columns=list(names), use_threads=False
     )
     for part in parts:
         yield part.select(list(names))

@@ -1,11 +1,20 @@
 """The work, from the footers of the files alone: which columns, in which pieces."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from thalweg.problem._streaming.choosing import Chosen, check_same, chosen
+from thalweg.problem._streaming.choosing import (
+    Chosen,
+    check_same,
+    chosen,
+    precision,
+)
 from thalweg.problem._streaming.files import File, described, found, located
 from thalweg.problem._streaming.pieces import CELLS, Fragment, Task
+
+ROWS_OF_COLUMN = 4
+"""Rows of a piece for each column, at least."""
 
 
 def planned(
@@ -20,6 +29,8 @@ def planned(
     for info, name in others:
         file, schema = described(system, info, name)
         check_same(first.name, columns, name, schema)
+        also = precision(schema, columns.features)
+        columns = replace(columns, precision=tuple(map(max, columns.precision, also)))
         files.append(file)
     return system, files, columns
 
@@ -27,8 +38,13 @@ def planned(
 def tasks_of(
     system: Any, files: Sequence[File], columns: Chosen, method: str
 ) -> list[Task]:
-    """Return the pieces: neighbouring row groups of about the same number of cells."""
-    most = max(2 * CELLS // len(columns.names), 1)
+    """Return the pieces: neighbouring row groups of about the same number of cells.
+
+    Of wide tables they have several rows for each column, or what is known of a piece
+    would take more room than the piece.
+    """
+    width = len(columns.names)
+    most = max(2 * CELLS // width, ROWS_OF_COLUMN * width)
     tasks: list[Task] = []
     held: list[Fragment] = []
     rows = 0

@@ -31,6 +31,10 @@ ROWS = 4096
 CELLS = 2**18
 """Most numbers in a block; wide tables have fewer rows in theirs."""
 
+SMALLEST_DEVIATION = 1e-150
+"""Columns that deviate less from their means have squares that leave float64."""
+
+_TINY = float(np.finfo(np.float64).smallest_subnormal)
 _SUSPECT = LARGEST_ENTRY * 1e-6
 _SUSPECT_SQUARE = 1e299
 
@@ -43,8 +47,9 @@ class Sums:
         rows: How many there are.
         high: Leading part of the means, `"column"`.
         low: What it lacks, `"column"`.
-        matrix: Sum of the products of the deviations, `"column column"`; or an upper
-            triangle $R$ with $R^\top R$ that sum.
+        matrix: Sum of the products of the deviations, `"column column"`, positive on
+            the diagonal where a column varies at all; or an upper triangle $R$ with
+            $R^\top R$ that sum.
         triangular: Which of the two it is.
     """
 
@@ -60,6 +65,11 @@ class Sums:
         if self.triangular:
             return np.asarray((self.matrix**2).sum(axis=0))
         return np.diag(self.matrix).copy()
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Return the roots of the sums of the squared deviations, `"column"`."""
+        return sizes_of(self.matrix, self.triangular)
 
     @property
     def mean(self) -> np.ndarray:
@@ -107,6 +117,9 @@ def sums_of(columns: Sequence[np.ndarray], triangular: bool) -> Sums:
             matrix = _triangle(np.vstack([*triangles, apart]))
         else:
             matrix = products + apart.T @ apart
+            small = np.diag(matrix) < rows * SMALLEST_DEVIATION**2
+            places = np.flatnonzero(small).tolist()
+            _mark(matrix, [place for place in places if _varies(columns[place])])
     return Sums(rows, high, low, matrix, triangular)
 
 
@@ -131,13 +144,34 @@ def merged(one: Sums, other: Sums) -> Sums:
     rows = one.rows + other.rows
     apart = _difference(other.high, other.low, one.high, one.low)
     high, low = _two_sum(one.high, one.low + apart * (other.rows / rows))
+    differ = apart != 0
     apart *= (one.rows * (other.rows / rows)) ** 0.5
     if one.triangular:
         stacked = np.vstack([one.matrix, other.matrix, apart[None, :]])
         matrix = _triangle(stacked)
     else:
-        matrix = one.matrix + other.matrix + np.outer(apart, apart)
+        matrix = one.matrix + other.matrix
+        matrix += np.outer(apart, apart)
+        _mark(matrix, np.flatnonzero(differ))
     return Sums(rows, high, low, matrix, one.triangular)
+
+
+def sizes_of(matrix: np.ndarray, triangular: bool) -> np.ndarray:
+    """Return the roots of the diagonal of a matrix, or of the one of a triangle."""
+    if not triangular:
+        return np.asarray(np.sqrt(np.diag(matrix)))
+    largest = np.abs(matrix).max(axis=0)
+    scaled = matrix / np.where(largest > 0, largest, 1.0)
+    return np.asarray(largest * np.sqrt((scaled**2).sum(axis=0)))
+
+
+def _varies(column: np.ndarray) -> bool:
+    return bool((column != column[0]).any())
+
+
+def _mark(matrix: np.ndarray, places: Sequence[int] | np.ndarray) -> None:
+    """Make the diagonal positive where columns vary, though the squares be lost."""
+    matrix[places, places] = np.maximum(matrix[places, places], _TINY)
 
 
 def _triangle(matrix: np.ndarray) -> np.ndarray:

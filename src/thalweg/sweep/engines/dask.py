@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ DEATHS = 4
 
 AHEAD = 3
 """Tasks handed out for every thread of a worker: one is done, others wait there."""
+
+ADDRESS = re.compile(
+    r"(?:(?:tcp|tls|wss?|ucx)://)?(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):\d{1,5}/?"
+)
+"""An address of a scheduler; of another the client would wait in vain, and noisily."""
 
 PATIENCE = 30
 """Seconds to wait for a scheduler, and for a first worker."""
@@ -56,6 +62,11 @@ class Dask(AbstractEngine):
     def __post_init__(self) -> None:
         """Check the fields."""
         whole("workers", self.workers, least=1)
+        if self.address is not None and not ADDRESS.fullmatch(self.address):
+            raise ConfigError(
+                f"the address of the cluster is '{self.address}'; write host and port, "
+                "as tcp://host:8786."
+            )
         self.ceiling()
 
     def ceiling(self) -> int:
@@ -117,7 +128,7 @@ class Dask(AbstractEngine):
             threads_per_worker=1,
             processes=True,
             memory_limit=self.ceiling(),
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
             env={
                 "JAX_ENABLE_X64": "1",
