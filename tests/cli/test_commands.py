@@ -157,3 +157,27 @@ def test_show_tells_a_run_that_came_from_python(thalweg):
     record = thalweg("show", "two", "--json").json
     assert len(record["outcome"]) == 2
     assert thalweg("show", "two").code == 0
+
+
+def test_show_tells_results_that_are_no_runs(thalweg, tmp_path):
+    tw.Moments.from_data([[1.0], [-1.0]], [2.0, -1.0]).save(tmp_path / "moments")
+    assert "2 samples, 1 features" in thalweg("show", str(tmp_path / "moments")).out
+    record = thalweg("show", str(tmp_path / "moments"), "--json").json
+    assert record["samples"] == 2
+    assert record["target_singular_values"] == pytest.approx([1.5], rel=1e-14)
+    tw.basins(tw.Playground(2), [[0.5, 0.5], [-1.0, 1.0]], out=tmp_path / "basins")
+    assert "global minimum" in thalweg("show", str(tmp_path / "basins")).out
+    name = "source_errors.HyperbolicProduct"
+    tw.reproduce(name, scale="tiny", out=tmp_path / "figure")
+    assert thalweg("show", str(tmp_path / "figure"), "--json").json["name"] == name
+    assert "As printed" in thalweg("show", str(tmp_path / "figure")).out
+    told = thalweg("show", str(tmp_path / "figure"), "--page", str(tmp_path / "p.html"))
+    assert told.code == 2
+    assert "only runs have pages" in told.err
+
+
+def test_show_tells_how_far_a_sweep_is(thalweg, tmp_path):
+    design = tw.Design.of({"playground": 2, "iterations": 9}, {"seed": [0, 1]})
+    tw.run_sweep(design, out=tmp_path / "swept")
+    assert "2 of 2 rows" in thalweg("show", str(tmp_path / "swept")).out
+    assert thalweg("show", str(tmp_path / "swept"), "--json").json["done"] == 2

@@ -98,7 +98,7 @@ def basins(
             more = {"runs": runs, "beyond": beyond, "out": out, "resume": resume}
             found = _followed(problem, settings, {**common, **more})
             files = [str(folder) for folder in [out or resume] if folder]
-    return _told(found, files, json)
+    return tell(found, files, json)
 
 
 def _posed(
@@ -117,7 +117,8 @@ def _posed(
     }
 
 
-def _told(found: Any, files: list[str], json: bool) -> int:
+def tell(found: Any, files: list[str], json: bool) -> int:
+    """Print where starts end, and return the exit code."""
     if json:
         telling.say_json({**found.to_json(), "files": files})
     elif hasattr(found, "table"):

@@ -81,22 +81,28 @@ def moments(
             on_progress=watch.rows,
         )
         folder = made.save(out)
-    record = _record(made) | {"path": path, "out": str(folder)}
+    record = record_of(made) | {"path": path, "out": str(folder)}
     record["seconds"] = time.perf_counter() - begun
     if json:
         telling.say_json(record)
         return 0
+    tell(record)
+    telling.say(f"read in {record['seconds']:.1f} s")
+    telling.say(f"saved in {folder}; a run on it has data.moments = {str(folder)!r}")
+    return 0
+
+
+def tell(record: dict[str, Any]) -> None:
+    """Print moments, as `record_of` tells them."""
     telling.say(
         f"{record['samples']:,} samples, {record['features']:,} features, "
-        f"{record['outputs']:,} outputs, read in {record['seconds']:.1f} s"
+        f"{record['outputs']:,} outputs"
     )
     for line in record["preparation"]:
         telling.say(line)
     values = ", ".join(f"{v:.6g}" for v in record["target_singular_values"][:12])
     telling.say(f"target: singular values {values}")
     telling.say(f"constant: {record['constant']:.9g}")
-    telling.say(f"saved in {folder}; a run on it has data.moments = {str(folder)!r}")
-    return 0
 
 
 def _check(center: bool, inputs_only: bool, out: str, parts: str | None) -> None:
@@ -115,7 +121,8 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _record(made: Any) -> dict[str, Any]:
+def record_of(made: Any) -> dict[str, Any]:
+    """Return moments for programs."""
     import numpy as np
 
     values = np.linalg.svd(np.asarray(made.target), compute_uv=False)

@@ -71,7 +71,7 @@ def reproduce(
         record = _record(one, scale, out / one, overwrite, lead, json)
         records.append(record)
         if not json:
-            _tell(record)
+            tell(record)
     failed = [record for record in records if "error" in record]
     if json:
         telling.say_json({"reproductions": records} if all else records[0])
@@ -158,7 +158,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(file) for file in folder.iterdir() if file.suffix in kept)
 
 
-def _tell(record: dict[str, Any]) -> None:
+def tell(record: dict[str, Any]) -> None:
+    """Print a reproduction: its claim, its findings, its files."""
     from rich.table import Table
 
     if "error" in record:

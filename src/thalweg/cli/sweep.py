@@ -231,7 +231,7 @@ def _told_plan(design: Any, folder: Path, json: bool) -> int:
         there = f"{record['cached']:,} are there, {record['missing']:,} are missing"
     telling.say(f"{record['runs']:,} rows in {groups}; {there}.")
     if record["left_out"]:
-        telling.say(f"{record['left_out']:,} combinations are left out.")
+        telling.say(f"combinations left out: {record['left_out']:,}")
     return 0
 
 

@@ -8,6 +8,14 @@ from thalweg._core.errors import ConfigError
 
 DATA_SUFFIXES = (".csv", ".parquet", ".npz")
 
+NAMING_FILES = (
+    ("data", "file"),
+    ("data", "moments"),
+    ("data", "data_dir"),
+    ("init", "weights"),
+)
+"""Keys whose values are files or folders."""
+
 
 def read_toml(file: Path) -> dict[str, Any]:
     """Return what a settings file holds, files it names taken from its own folder.
@@ -52,7 +60,7 @@ def _unreadable(file: Path, error: OSError) -> str:
 
 def _rooted(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the keys with files to read taken from the settings file's folder."""
-    for table, key in (("data", "file"), ("data", "data_dir"), ("init", "weights")):
+    for table, key in NAMING_FILES:
         below = raw.get(table)
         if isinstance(below, dict) and isinstance(below.get(key), str):
             path = folder / Path(below[key]).expanduser()

@@ -1,5 +1,6 @@
 """A sweep's design: what varies over which base settings, as a file spells it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from thalweg._core.errors import ConfigError
 from thalweg._core.version import VERSION
 from thalweg.request.checking import in_one
 from thalweg.request.faults import no_such_key, shown
-from thalweg.request.toml import read_toml
+from thalweg.request.toml import NAMING_FILES, read_toml
 from thalweg.sweep._reading import (
     IDLE,
     SWEEP_KEYS,
@@ -19,7 +20,7 @@ from thalweg.sweep._reading import (
     read_search,
     structure_faults,
 )
-from thalweg.sweep.keys import FILES, FORMAT, contents, digest_of
+from thalweg.sweep.keys import FORMAT, contents, digest_of
 
 PARTS: dict[str, Any] = {
     "design": "grid",
@@ -171,7 +172,7 @@ class Design:
             ConfigError: If it cannot be read, or anything in it is not as it must be.
         """
         place = Path(file)
-        raw = read_toml(place)
+        raw = _absolute(read_toml(place))
         table = raw.pop("sweep", None)
         if not isinstance(table, dict):
             raise ConfigError(
@@ -186,7 +187,7 @@ class Design:
             more = [fault for fault in more if fault.partition(": ")[0] not in known]
             told = [*faults, *more, *base_faults(raw, over)]
             raise ConfigError(in_one(told, str(place)))
-        table["over"] = _rooted(over, place.parent)
+        table["over"] = _rooted(over, place.parent.absolute())
         return cls.of(raw, place=str(place), **table)
 
     @property
@@ -263,6 +264,15 @@ def _told(table: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return {**kept, "trajectories": keep.get("trajectories", False)}, faults
 
 
+def _absolute(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys of a run with its files found from any folder."""
+    for table, key in NAMING_FILES:
+        below = raw.get(table)
+        if isinstance(below, dict) and isinstance(below.get(key), str):
+            raw = {**raw, table: {**below, key: os.path.abspath(below[key])}}
+    return raw
+
+
 def _rooted(over: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return axes with the files they name taken from the sweep file's folder."""
     rooted = {}
@@ -277,6 +287,6 @@ def _rooted(over: dict[str, Any], folder: Path) -> dict[str, Any]:
 def _moved(table: str, key: str, value: Any, folder: Path) -> Any:
     if isinstance(value, dict) and not key:
         return {k: _moved(table, k, each, folder) for k, each in value.items()}
-    if isinstance(value, str) and (table, key) in (*FILES, ("data", "data_dir")):
+    if isinstance(value, str) and (table, key) in NAMING_FILES:
         return str(folder / Path(value).expanduser())
     return value

@@ -50,7 +50,7 @@ def run_sweep(
         out: Folder of the results; it may hold earlier rows of this design or others.
         engine: A name that stands in `sweep.engines`, or an engine.
         on_progress: Called after every task with a `SweepProgress`.
-        memory: Bytes that the sweep may take; the engine's own ceiling by default.
+        memory: Bytes that a task may take; the engine's own ceiling by default.
 
     Returns:
         The table: a row for every run of the design, or for every point of a search.
@@ -197,7 +197,7 @@ class _Sweep:
         """Return what should be told beside the table."""
         told = list(self.store.remarks)
         if planned.left_out:
-            told.append(f"{planned.left_out} combinations are left out by the design.")
+            told.append(f"Combinations left out by the design: {planned.left_out}.")
         if failed:
             runs = "1 run" if failed == 1 else f"{failed:,} runs"
             told.append(f"{runs} failed; the first: {why}")
