@@ -105,3 +105,14 @@ def test_moments_in_settings_come_alone(data, sentence, thalweg, tmp_path):
     told = thalweg("run", "run.toml", "--no-page")
     assert told.code == 2
     assert sentence in told.err
+
+
+def test_an_engine_reads_the_same_moments(thalweg, rooms):
+    call = ("data", "moments", "rooms.parquet", "--targets", "y")
+    assert thalweg(*call, "--out", "plain").code == 0
+    told = thalweg(*call, "--out", "m", "--engine", "inprocess", "--workers", "2")
+    assert told.code == 0, told.err
+    same_arrays(tw.Moments.load("m").xx, tw.Moments.load("plain").xx)
+    told = thalweg(*call, "--out", "n", "--cluster", "tcp://x:1", "--workers", "2")
+    assert told.code == 2
+    assert "leave one of them out" in told.err

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from thalweg._core.errors import ConfigError, StoreError
 from thalweg.cli import place, telling
+from thalweg.cli.engines import ENGINE, engine_of
 
 Flag = Annotated[bool, Parameter(negative=())]
 
@@ -28,6 +29,9 @@ def moments(
     method: str = "moments",
     on_bad: str = "fail",
     parts: str | None = None,
+    engine: Annotated[str | None, Parameter(group=ENGINE, show_default=False)] = None,
+    workers: Annotated[int | None, Parameter(group=ENGINE, show_default=False)] = None,
+    cluster: Annotated[str | None, Parameter(group=ENGINE, show_default=False)] = None,
     overwrite: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -51,6 +55,10 @@ def moments(
         on_bad: What to do with rows that lack a number: fail or skip.
         parts: Folder for finished pieces; after an interruption the same command goes
             on from there.
+        engine: See thalweg list engines: threads of this process if not said, dask for
+            worker processes.
+        workers: Worker processes of dask on this machine, or threads in process.
+        cluster: Address of a dask scheduler to use.
         overwrite: Replace an earlier result.
         json: Print one JSON object: `path`, `out`, `samples`, `features`, `outputs`,
             `rank`, `constant`, `target_singular_values`, `preparation`, `seconds`.
@@ -64,6 +72,8 @@ def moments(
     place.check(out, overwrite, resumable=False)
     _check(center, inputs_only, out, parts)
     begun = time.perf_counter()
+    asked = any(option is not None for option in (engine, workers, cluster))
+    chosen = engine_of(engine, workers, cluster) if asked else None
     with Watch(not json) as watch:
         watch.phase("reading")
         made = Moments.from_parquet(
@@ -77,6 +87,7 @@ def moments(
             bias=bias,
             method=method,
             on_bad=on_bad,
+            engine=chosen,
             parts=parts,
             on_progress=watch.rows,
         )

@@ -10,6 +10,7 @@ from cyclopts import App, Group, Parameter
 
 from thalweg._core.errors import ConfigError, unknown
 from thalweg.cli import telling
+from thalweg.cli.engines import ENGINE, engine_of
 from thalweg.cli.progress import Watch
 
 sweep = App(
@@ -18,7 +19,6 @@ sweep = App(
     version_flags=[],
 )
 
-ENGINE = Group("Engine", sort_key=1)
 RESULT = Group("Result", sort_key=2)
 Flag = Annotated[bool, Parameter(negative=())]
 ROWS = 20
@@ -76,7 +76,7 @@ def carry_out(
         _check_columns(words, design)
     if dry_run:
         return _told_plan(design, folder, json)
-    chosen = _engine(engine, workers, cluster, memory)
+    chosen = engine_of(engine, workers, cluster, memory)
     from thalweg.sweep.fitting import bytes_of
     from thalweg.sweep.run import run_sweep
 
@@ -132,27 +132,6 @@ def status(folder: Path, /, *, json: Flag = False) -> int:
 
 def _further(folder: Path) -> str:
     return f"go on with: thalweg sweep {shlex.quote(str(folder))}"
-
-
-def _engine(
-    name: str | None, workers: int | None, cluster: str | None, memory: str | None
-) -> Any:
-    """Return the engine that options name."""
-    from thalweg.sweep.engines import shelf
-
-    if cluster is not None and name not in (None, "dask"):
-        raise ConfigError(f"--cluster came with --engine {name}; it belongs to dask.")
-    if cluster is not None and workers is not None:
-        raise ConfigError(
-            "--workers came with --cluster, which has its own; leave one of them out."
-        )
-    name = "dask" if cluster is not None else name or "inprocess"
-    known = set(shelf.fields(name))
-    asked: dict[str, Any] = {"address": cluster, "memory": memory}
-    asked["workers" if "workers" in known else "threads"] = workers
-    return shelf.make(
-        name, **{k: v for k, v in asked.items() if v is not None and k in known}
-    )
 
 
 def _drawing(text: str) -> dict[str, str]:
