@@ -16,7 +16,10 @@ import pytest
 from hypothesis import settings
 
 jax.config.update("jax_numpy_dtype_promotion", "standard")
-settings.register_profile("thalweg", deadline=None, max_examples=60, derandomize=True)
+EXAMPLES = int(os.environ.get("THALWEG_EXAMPLES", "40"))
+settings.register_profile(
+    "thalweg", deadline=None, max_examples=EXAMPLES, derandomize=True
+)
 settings.load_profile("thalweg")
 
 _COMPILED = []

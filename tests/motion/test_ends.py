@@ -141,6 +141,12 @@ def plain_loop(goal, layers, step, budget, accuracy, momentum=0.0):
     return status, budget, value, weights
 
 
+def rarely(names, *slow):
+    """Return names as parameters, some of them for the slow run only."""
+    marked = [pytest.param(name, marks=pytest.mark.slow) for name in slow]
+    return [name for name in names if name not in slow] + marked
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize(
     ("widths", "std"), [((2, 2, 2), 0.5), ((4, 2, 3), 0.5), ((3, 3, 3, 3), 0.5)]
@@ -194,7 +200,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", rarely(CASES, "6-9-8-6", "huber", "5-2-5"))
 def test_every_run_ends_as_descend_of_it_alone_reports(name):
     make, start, std = CASES[name]
     problem, runs = make(), 10
@@ -265,7 +271,7 @@ INDEPENDENT = {
 }
 
 
-@pytest.mark.parametrize("name", INDEPENDENT)
+@pytest.mark.parametrize("name", rarely(INDEPENDENT, "128-32-32-1"))
 @pytest.mark.parametrize("own", [False, True], ids=["shared", "stacked"])
 def test_no_bit_of_a_run_depends_on_its_neighbours(name, own, monkeypatch):
     make, start, std = INDEPENDENT[name]
@@ -361,6 +367,7 @@ def test_every_run_moves_the_smallest_net_as_one_alone_does(problem, start, widt
         assert np.abs(one - other).max() <= 1e-11 * (1 + np.abs(other).max())
 
 
+@pytest.mark.slow
 def test_runs_of_different_ranks_have_nets_of_their_own():
     problem, rng = white(6, 12, 12, 6), draw(4)
     first, second, third = (np.array(layer) for layer in gaussian(problem, 6, 0.3))
