@@ -47,18 +47,25 @@ def posed(problem: Any) -> Posed:
         return Posed(problem, bare(problem), False, np.asarray([float(problem.floor)]))
     if not len(problem):
         raise ShapeError("the sequence of problems is empty; pass one, or one per run.")
-    each = [bare(one) for one in problem]
+    # Many runs share a problem: what is one object is laid out once.
+    places: dict[int, int] = {}
+    which = np.array([places.setdefault(id(p), len(places)) for p in problem])
+    firsts = np.unique(which, return_index=True)[1]
+    each = [bare(problem[first]) for first in firsts]
     shape = _shape(each[0])
-    for place, one in enumerate(each):
+    for first, one in zip(firsts, each, strict=True):
         if _shape(one) != shape:
             raise ShapeError(
-                f"problem {place} differs from problem 0 in its net, its loss or the "
+                f"problem {first} differs from problem 0 in its net, its loss or the "
                 "sizes of its data; pass such problems in separate calls."
             )
     leaves = [jax.tree.leaves(one) for one in each]
-    columns = [np.stack(list(map(np.asarray, column))) for column in zip(*leaves)]  # noqa: B905
+    columns = [
+        np.stack(list(map(np.asarray, column)))[which]
+        for column in zip(*leaves)  # noqa: B905
+    ]
     stack = jax.tree.unflatten(jax.tree.structure(each[0]), columns)
-    floors = np.asarray([float(one.floor) for one in problem])
+    floors = np.asarray([float(problem[first].floor) for first in firsts])[which]
     return Posed(problem[0], stack, bool(columns), floors)
 
 
