@@ -20,6 +20,17 @@ from thalweg._core.errors import StoreError
 
 CARD = "card.json"
 FORMAT = 1
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged file of arrays may raise."""
 
 
 def content_hash(arrays: dict[str, np.ndarray]) -> str:
@@ -113,16 +124,7 @@ def load(
             f"{place} holds no {missing}: it is not a saved result, or was half "
             "written; run again."
         ) from error
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGE as error:
         raise StoreError(
             f"{place} cannot be read back: {error}; it is damaged or half written, "
             "run again."

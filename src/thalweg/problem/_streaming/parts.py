@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import astuple
 from pathlib import Path
@@ -13,23 +11,12 @@ from typing import Any
 import numpy as np
 
 from thalweg._core.errors import StoreError
-from thalweg._core.store import content_hash, write_whole
+from thalweg._core.store import DAMAGE, content_hash, write_whole
 from thalweg.problem._streaming.pieces import Bad, Piece, Task
 from thalweg.problem._streaming.sums import Sums, block_rows
 
 FILES = "files.json"
 FORMAT = 2
-
-_DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class Parts:
@@ -96,7 +83,7 @@ class Parts:
             digest = str(arrays.pop("sha256"))
             whole = digest == content_hash(arrays) and arrays["key"] == _key(task)
             return _unpacked(arrays) if whole else None
-        except _DAMAGE:
+        except DAMAGE:
             return None
 
     def save(self, task: Task, piece: Piece) -> None:
